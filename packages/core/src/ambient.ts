@@ -1,0 +1,206 @@
+/**
+ * The ambient scope: which scope the running code belongs to.
+ *
+ * One AsyncLocalStorage for the whole process holds the cell of the innermost scope. Where the platform has none (explicit
+ * mode) it always holds nothing, and each wait is told its scope by `{ signal }`.
+ */
+
+import { checkFunction, checkSignal, isThenable } from './arguments.js';
+import { InvalidStateError } from './errors.js';
+import { notify, observing } from './instruments.js';
+import { rootContext, type RunContext } from './run-context.js';
+import {
+  cellOfSignal,
+  escapeError,
+  openScope,
+  ScopeNode,
+  warnOfEscape,
+  type Cell,
+} from './scope-tree.js';
+import { platform } from '#platform';
+import type { ContextStorage } from './platform/platform.js';
+import { shared } from './shared.js';
+import type { TaskRecord } from './task-exit.js';
+
+const ids: { last: number } = shared('task ids', () => ({ last: 0 }));
+
+/** A number that no task in the process has had. */
+export function newTaskId(): number {
+  return ++ids.last;
+}
+
+/** A task that no group has begun: the root, or the first task of a run. */
+export class PlainTask implements TaskRecord {
+  readonly id: number;
+  readonly name: string;
+  readonly parentId: number | undefined;
+  hasEnded = false;
+  onExit: (() => void)[] | undefined = undefined;
+
+  constructor(name: string, parentId: number | undefined, id: number = newTaskId()) {
+    this.id = id;
+    this.name = name;
+    this.parentId = parentId;
+  }
+
+  hasPendingCancellation(): boolean {
+    return peekScope().cancellation !== undefined;
+  }
+}
+
+export const storage: ContextStorage<Cell> = shared('storage', () => platform.createStorage<Cell>());
+
+/** The root of the tree: open from the beginning, never cancelled, and the scope of all code outside of `run()`. */
+export const root: ScopeNode = shared('root', () => {
+  const scope = new ScopeNode('root', 'root', rootContext, new PlainTask('root', undefined, 0));
+  scope.state = 'open';
+  return scope;
+});
+
+/** The runs that want to know of waits without an ambient scope. */
+export const lostContextWatchers: RunContext[] = shared<RunContext[]>('lost', () => []);
+
+/** Options of everything that waits. */
+export interface WaitOptions {
+  /**
+   * Ends the wait as well. The signal of a CancelScope stands for that scope: the wait is cancelled when the scope is. A
+   * foreign signal makes the wait reject with `signal.reason`.
+   */
+  signal?: AbortSignal | undefined;
+}
+
+/** The scope of the running code, for those who only want to look. */
+export function peekScope(): ScopeNode {
+  const cell = storage.getStore();
+  if (cell === undefined) return root;
+  return cell.scope ?? openScope(cell);
+}
+
+/**
+ * The scope in which a wait or a scope that begins now belongs. Code whose scope was left is adopted by the nearest open one
+ * around it; if its run asks for errors instead, the answer is a scope that refuses everything with that error.
+ */
+export function currentScopeNode(): ScopeNode {
+  const cell = storage.getStore();
+  if (cell === undefined) return lostContextWatchers.length === 0 ? root : lost();
+  return cell.scope ?? escaped(cell);
+}
+
+/** The scope of a wait with options. In explicit mode, a scope's signal stands for the scope. */
+export function scopeOfWait(where: string, options: WaitOptions | undefined): ScopeNode {
+  const signal = options?.signal;
+  if (signal === undefined) return currentScopeNode();
+  checkSignal(where, signal);
+  if (storage.getStore() === undefined) {
+    const cell = cellOfSignal(signal);
+    if (cell !== undefined) return openScope(cell);
+  }
+  return currentScopeNode();
+}
+
+function escaped(cell: Cell): ScopeNode {
+  const heir = openScope(cell);
+  const { name, context } = cell.left!;
+  if (observing.count > 0) notify(heir.context.observers, 'scopeEscaped', name, heir);
+  if (context.escapes === 'error') return refusing(escapeError(name), heir);
+  if (context.escapes === 'warn') warnOfEscape(cell);
+  return heir;
+}
+
+function lost(): ScopeNode {
+  const message =
+    'this has no ambient scope although a run is open, so nothing can cancel it. The async context was lost on the ' +
+    'way here, most likely in a callback of something that was set up outside: use bindToScope(), or detached() where it is meant so';
+  if (lostContextWatchers.some((run) => run.lostContext === 'error')) {
+    return refusing(new InvalidStateError(message), root);
+  }
+  platform.warn(message);
+  return root;
+}
+
+function refusing(error: Error, instead: ScopeNode): ScopeNode {
+  const scope = new ScopeNode('scope', 'refused', instead.context, instead.task);
+  scope.cancellation = error;
+  scope.owner = instead;
+  return scope;
+}
+
+/** A scope may not be entered where the runtime refuses to work. Such a place is never `open`. */
+export function checkParent(parent: ScopeNode): void {
+  if (parent.state === 'new' && parent.cancellation !== undefined) throw parent.cancellation;
+}
+
+/** Calls `fn` with the scope of `cell` as its ambient scope. What it returns is a value or a native promise. */
+export function invoke<A extends unknown[], R>(
+  cell: Cell,
+  fn: (...args: A) => R | PromiseLike<R>,
+  ...args: A
+): R | Promise<R> {
+  return storage.run(cell, call<A, R>, fn, ...args);
+}
+
+function call<A extends unknown[], R>(fn: (...args: A) => R | PromiseLike<R>, ...args: A): R | Promise<R> {
+  const result = fn(...args);
+  if (result instanceof Promise) return result as Promise<R>;
+  // A foreign thenable may begin its work only when then() is called: that has to happen in here, too.
+  return isThenable(result) ? Promise.resolve(result) : (result as R);
+}
+
+/**
+ * Runs `fn` outside every scope and returns what it returns. For things that outlive whoever happens to set them up: a
+ * connection pool, a cache that refreshes itself, a server's listener. What begins in there is cancelled by nobody.
+ *
+ * Does not wait. It does not change the caller's own AsyncLocalStorage values.
+ *
+ * @throws TypeError when `fn` is no function; what `fn` throws.
+ *
+ * @example
+ * ```ts
+ * import { currentTask, detached, run } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * await run(() => {
+ *   assert.equal(currentTask().name, 'main');
+ *   assert.equal(detached(() => currentTask().name), 'root');
+ * }, { name: 'main' });
+ * ```
+ */
+export function detached<T>(fn: () => T): T {
+  checkFunction('detached()', 'fn', fn);
+  return storage.run(root.cell, fn);
+}
+
+/**
+ * Ties a function to the scope that is current now: whoever calls it, and from wherever, it runs in this scope. For
+ * callbacks of emitters and pools, which would otherwise run in the context of whoever triggers them. When the scope has
+ * been left, the nearest open scope around it takes its place.
+ *
+ * Does not wait.
+ *
+ * @throws TypeError when `fn` is no function.
+ *
+ * @example
+ * ```ts
+ * import { taskGroup } from '@taskscope/core';
+ * import { bindToScope, currentScope } from '@taskscope/core/lowlevel';
+ * import { EventEmitter } from 'node:events';
+ * import assert from 'node:assert/strict';
+ *
+ * const emitter = new EventEmitter();
+ * let seen: unknown;
+ * await taskGroup((tg) => {
+ *   emitter.on('tea', bindToScope(() => (seen = currentScope() === tg.cancelScope)));
+ *   setImmediate(() => emitter.emit('tea'));
+ *   tg.startSoon(() => new Promise((resolve) => emitter.once('tea', resolve)));
+ * });
+ * assert.equal(seen, true);
+ * ```
+ */
+// oxlint-disable-next-line typescript/no-explicit-any -- a function with any parameters
+export function bindToScope<F extends (...args: any[]) => unknown>(fn: F): F {
+  checkFunction('bindToScope()', 'fn', fn);
+  const { cell } = peekScope();
+  return function bound(this: unknown, ...args: unknown[]): unknown {
+    return storage.run(cell, () => fn.apply(this, args));
+  } as F;
+}

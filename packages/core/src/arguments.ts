@@ -1,0 +1,88 @@
+/** Checks of arguments. Each message names the argument, what was given and what is allowed. */
+
+/** How a value is shown in an error message: short, and never by calling the value's own code. */
+export function describe(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+    case 'function':
+      return value.name === '' ? 'a function' : `function ${value.name}`;
+    case 'object':
+      if (value === null) return 'null';
+      if (Array.isArray(value)) return 'an array';
+      if (value instanceof Promise) return 'a Promise';
+      return 'an object';
+    default:
+      return String(value);
+  }
+}
+
+export function checkFunction(where: string, argument: string, value: unknown): void {
+  if (typeof value === 'function') return;
+  const cure =
+    value instanceof Promise
+      ? '. Pass the function itself rather than the promise that calling it gave: `() => work(x)` instead of `work(x)`'
+      : '';
+  throw new TypeError(`${where}: ${argument} must be a function, got ${describe(value)}${cure}`);
+}
+
+/** A time: any number but NaN. Infinity means never. */
+export function checkTime(where: string, argument: string, value: unknown): void {
+  if (typeof value !== 'number') {
+    throw new TypeError(`${where}: ${argument} must be a number of milliseconds, got ${describe(value)}`);
+  }
+  if (Number.isNaN(value)) {
+    throw new RangeError(`${where}: ${argument} must be a number of milliseconds, got NaN`);
+  }
+}
+
+/** A count: a whole number of at least `least`, or Infinity. */
+export function checkCount(where: string, argument: string, value: unknown, least: number): void {
+  if (typeof value !== 'number' || (!Number.isInteger(value) && Math.abs(value) !== Infinity && !Number.isNaN(value))) {
+    throw new TypeError(`${where}: ${argument} must be a whole number or Infinity, got ${describe(value)}`);
+  }
+  if (!(value >= least)) {
+    throw new RangeError(`${where}: ${argument} must be at least ${least}, got ${value}`);
+  }
+}
+
+export function checkBoolean(where: string, argument: string, value: unknown): void {
+  if (typeof value !== 'boolean') {
+    throw new TypeError(`${where}: ${argument} must be a boolean, got ${describe(value)}`);
+  }
+}
+
+/** Options are an object, or absent. `null` is refused, since it is nearly always a mistake. */
+export function checkOptions(where: string, value: unknown): void {
+  if (value !== undefined && (typeof value !== 'object' || value === null)) {
+    throw new TypeError(`${where}: options must be an object, got ${describe(value)}`);
+  }
+}
+
+export function checkName(where: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'string') {
+    throw new TypeError(`${where}: options.name must be a string, got ${describe(value)}`);
+  }
+}
+
+/** Told by its methods and not by `instanceof`, so that signals of other realms and of polyfills are welcome. */
+export function checkSignal(where: string, value: unknown): void {
+  if (value === undefined) return;
+  const signal = value as Partial<AbortSignal> | null;
+  if (
+    typeof signal !== 'object' ||
+    signal === null ||
+    typeof signal.aborted !== 'boolean' ||
+    typeof signal.addEventListener !== 'function'
+  ) {
+    throw new TypeError(`${where}: options.signal must be an AbortSignal, got ${describe(value)}`);
+  }
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
+}

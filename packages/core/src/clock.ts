@@ -1,0 +1,65 @@
+/** The source of time. Everything in a run that has a deadline asks the run's clock. */
+
+import { turnBegins } from './turn.js';
+import { platform } from '#platform';
+
+/**
+ * What a run takes its time from. Testing replaces it with a virtual one.
+ *
+ * Semantics: Trio's `Clock`.
+ *
+ * @example
+ * ```ts
+ * import { currentTime, run } from '@taskscope/core';
+ * import type { Clock } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * const stopped: Clock = { now: () => 42, schedule: () => ({ cancel() {} }) };
+ * assert.equal(await run(() => currentTime(), { clock: stopped }), 42);
+ * ```
+ */
+export interface Clock {
+  /** The time in milliseconds. It never goes backwards. */
+  now(): number;
+  /**
+   * Calls `wake` once, as soon as it can when the clock has reached `at`. Waking too early does no harm. A run has at most
+   * one such call pending.
+   */
+  schedule(at: number, wake: () => void): { cancel(): void };
+  /**
+   * Called when a run that uses this clock begins; what it returns is called when the run has ended. For virtual clocks,
+   * which have to know when everyone waits.
+   */
+  attach?(run: RunMonitor): () => void;
+}
+
+/** What a clock may see and do of the run that it drives. */
+export interface RunMonitor {
+  /** Whether every wait in the run is one that only the run itself can end: with no deadline left, a deadlock. */
+  isStuck(): boolean;
+  /** Ends the run: it is cancelled, and when everyone has left it rejects with this error. */
+  fail(error: Error): void;
+}
+
+/** The longest delay that the platform's timers take. A longer one would fire at once. */
+const LONGEST_DELAY = 2 ** 31 - 1;
+
+/** Real time: milliseconds since the process began, unaffected by changes of the wall clock. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  schedule(at, wake) {
+    // Timers count whole milliseconds. Rounding up spares a second timer for the last fraction.
+    const delay = Math.min(Math.max(Math.ceil(at - performance.now()), 0), LONGEST_DELAY);
+    const timer = platform.withoutContext(() =>
+      setTimeout(() => {
+        turnBegins();
+        wake();
+      }, delay),
+    );
+    return {
+      cancel(): void {
+        clearTimeout(timer);
+      },
+    };
+  },
+};

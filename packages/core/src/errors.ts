@@ -1,0 +1,472 @@
+/**
+ * The errors of the three packages. Those that mark a cancellation or a group of errors carry a brand under a
+ * registered symbol, so that two copies of the package in one process recognise each other's.
+ */
+
+const CANCELLED = Symbol.for('taskscope.Cancelled');
+const GROUP = Symbol.for('taskscope.TaskGroupError');
+
+/** Held only by this module: what has it was made by the runtime. */
+const KEY = Symbol('made by the runtime');
+
+export let createCancelled: (message: string, source: CancelSource, reason: unknown) => Cancelled;
+export let createTaskGroupError: (group: string, errors: readonly unknown[]) => TaskGroupError;
+
+function hasBrand(value: unknown, mark: symbol): boolean {
+  return typeof value === 'object' && value !== null && mark in value;
+}
+
+/** Puts a name (where stack traces and `toString` look for it) and a brand on the prototype. */
+function brand(constructor: { readonly prototype: object }, name: string, mark?: symbol): void {
+  Object.defineProperty(constructor.prototype, 'name', { value: name, configurable: true, writable: true });
+  if (mark !== undefined) Object.defineProperty(constructor.prototype, mark, { value: true });
+}
+
+/** What began a cancellation. */
+export type CancelSource = 'cancel' | 'deadline' | 'task-failure' | 'signal';
+
+/**
+ * What every wait rejects with while its scope is cancelled. Let it pass: clean up in `finally`, and rethrow it where a
+ * `catch` takes everything. The scope that was cancelled catches it.
+ *
+ * One object serves a whole cancellation, so its stack tells who cancelled. Users do not construct it.
+ *
+ * Semantics: Trio's `Cancelled`.
+ *
+ * @example
+ * ```ts
+ * import { Cancelled, CancelScope, checkpoint } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * const scope = new CancelScope();
+ * await scope.run(async () => {
+ *   scope.cancel('enough');
+ *   await assert.rejects(checkpoint(), (error) => error instanceof Cancelled && error.reason === 'enough');
+ * });
+ * ```
+ */
+export class Cancelled extends Error {
+  /** What was passed to `cancel(reason)`, the reason of the signal, or the error of the task that failed. */
+  declare readonly reason: unknown;
+  /** What began the cancellation. */
+  declare readonly source: CancelSource;
+
+  private constructor(key: typeof KEY, message: string, source: CancelSource, reason: unknown) {
+    if (key !== KEY) {
+      throw new TypeError('Cancelled is not constructed by users: call cancel() on a scope or a task group instead');
+    }
+    super(message);
+    this.source = source;
+    this.reason = reason;
+  }
+
+  /** Recognises the cancellations of every copy of the package. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasBrand(value, CANCELLED);
+  }
+
+  static {
+    createCancelled = (message, source, reason) => new Cancelled(KEY, message, source, reason);
+    brand(Cancelled, 'Cancelled', CANCELLED);
+  }
+}
+
+/**
+ * What a task group throws when its body or a child failed: always a group, even for a single error, so that the type
+ * to catch does not depend on timing. `errors` holds them in the order in which they happened; `cause` is the error when
+ * there is only one. Users do not construct it.
+ *
+ * Semantics: Trio's strict exception groups.
+ *
+ * @example
+ * ```ts
+ * import { taskGroup, TaskGroupError } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * await assert.rejects(
+ *   taskGroup((tg) => {
+ *     tg.startSoon(() => {
+ *       throw new RangeError('out of tea');
+ *     });
+ *   }),
+ *   (error) => error instanceof TaskGroupError && error.errors[0] instanceof RangeError,
+ * );
+ * ```
+ */
+export class TaskGroupError extends AggregateError {
+  /** The name of the task group that failed. */
+  declare readonly group: string;
+
+  private constructor(key: typeof KEY, group: string, errors: readonly unknown[]) {
+    if (key !== KEY) {
+      throw new TypeError('TaskGroupError is not constructed by users: it is what taskGroup() throws');
+    }
+    const first: unknown = errors[0];
+    const count = errors.length === 1 ? '1 error' : `${errors.length} errors`;
+    super(
+      errors,
+      `${count} in task group "${group}": ${first instanceof Error ? first.message : String(first)}`,
+      errors.length === 1 ? { cause: first } : undefined,
+    );
+    this.group = group;
+  }
+
+  /** Recognises the groups of every copy of the package. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasBrand(value, GROUP);
+  }
+
+  static {
+    createTaskGroupError = (group, errors) => new TaskGroupError(KEY, group, errors);
+    brand(TaskGroupError, 'TaskGroupError', GROUP);
+  }
+}
+
+/**
+ * What `failAfter` and `failAt` reject with when their own deadline passed.
+ *
+ * Semantics: AnyIO's TimeoutError, Trio's TooSlowError.
+ *
+ * @example
+ * ```ts
+ * import { failAfter, sleepForever, TimeoutError } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * await assert.rejects(failAfter(1, () => sleepForever()), TimeoutError);
+ * ```
+ */
+export class TimeoutError extends Error {
+  static {
+    brand(TimeoutError, 'TimeoutError');
+  }
+}
+
+/**
+ * What the forms that never wait (`acquireNowait`, `sendNowait`, …) throw when they would have to.
+ *
+ * Semantics: AnyIO's and Trio's WouldBlock.
+ *
+ * @example
+ * ```ts
+ * import { WouldBlock } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * const tokens: string[] = [];
+ * function takeNowait(): string {
+ *   const token = tokens.pop();
+ *   if (token === undefined) throw new WouldBlock('no token is free');
+ *   return token;
+ * }
+ * assert.throws(takeNowait, WouldBlock);
+ * ```
+ */
+export class WouldBlock extends Error {
+  static {
+    brand(WouldBlock, 'WouldBlock');
+  }
+}
+
+/**
+ * What using something that this side has closed throws.
+ *
+ * Semantics: AnyIO's and Trio's ClosedResourceError.
+ *
+ * @example
+ * ```ts
+ * import { ClosedResourceError } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * class Door {
+ *   open = true;
+ *   enter(): void {
+ *     if (!this.open) throw new ClosedResourceError('the door is closed');
+ *   }
+ * }
+ * const door = new Door();
+ * door.open = false;
+ * assert.throws(() => door.enter(), ClosedResourceError);
+ * ```
+ */
+export class ClosedResourceError extends Error {
+  static {
+    brand(ClosedResourceError, 'ClosedResourceError');
+  }
+}
+
+/**
+ * What using something throws that became unusable from outside: the other side is gone, or an owner ended without
+ * giving it back.
+ *
+ * Semantics: AnyIO's and Trio's BrokenResourceError.
+ *
+ * @example
+ * ```ts
+ * import { BrokenResourceError } from '@taskscope/core';
+ * import { ParkingLot } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * const lot = new ParkingLot();
+ * const parked = lot.park();
+ * lot.breakLot();
+ * await assert.rejects(parked, BrokenResourceError);
+ * ```
+ */
+export class BrokenResourceError extends Error {
+  static {
+    brand(BrokenResourceError, 'BrokenResourceError');
+  }
+}
+
+/**
+ * What a resource throws that one task uses when another tries to use it as well.
+ *
+ * Semantics: AnyIO's and Trio's BusyResourceError.
+ *
+ * @example
+ * ```ts
+ * import { BusyResourceError } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * let reading = false;
+ * function read(): void {
+ *   if (reading) throw new BusyResourceError('another task is reading from this socket');
+ *   reading = true;
+ * }
+ * read();
+ * assert.throws(read, BusyResourceError);
+ * ```
+ */
+export class BusyResourceError extends Error {
+  static {
+    brand(BusyResourceError, 'BusyResourceError');
+  }
+}
+
+/**
+ * What receiving throws when the other side has ended the stream and nothing is left to receive.
+ *
+ * Semantics: AnyIO's EndOfStream, Trio's EndOfChannel.
+ *
+ * @example
+ * ```ts
+ * import { EndOfStream } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * const lines = ['first', 'last'];
+ * function receive(): string {
+ *   const line = lines.shift();
+ *   if (line === undefined) throw new EndOfStream('no line is left');
+ *   return line;
+ * }
+ * receive();
+ * receive();
+ * assert.throws(receive, EndOfStream);
+ * ```
+ */
+export class EndOfStream extends Error {
+  static {
+    brand(EndOfStream, 'EndOfStream');
+  }
+}
+
+/**
+ * What an exact read throws when the stream ended in the middle of it.
+ *
+ * Semantics: AnyIO's IncompleteRead.
+ *
+ * @example
+ * ```ts
+ * import { IncompleteRead } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * function readExactly(bytes: Uint8Array, count: number): Uint8Array {
+ *   if (bytes.length < count) throw new IncompleteRead(`wanted ${count} bytes, the stream ended after ${bytes.length}`);
+ *   return bytes.subarray(0, count);
+ * }
+ * assert.throws(() => readExactly(new Uint8Array(3), 4), IncompleteRead);
+ * ```
+ */
+export class IncompleteRead extends Error {
+  static {
+    brand(IncompleteRead, 'IncompleteRead');
+  }
+}
+
+/**
+ * What a read up to a delimiter throws when the delimiter did not come within the limit.
+ *
+ * Semantics: AnyIO's DelimiterNotFound.
+ *
+ * @example
+ * ```ts
+ * import { DelimiterNotFound } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * function line(text: string, limit: number): string {
+ *   const end = text.indexOf('\n');
+ *   if (end === -1 || end > limit) throw new DelimiterNotFound(`no line feed within ${limit} characters`);
+ *   return text.slice(0, end);
+ * }
+ * assert.throws(() => line('endless', 4), DelimiterNotFound);
+ * ```
+ */
+export class DelimiterNotFound extends Error {
+  static {
+    brand(DelimiterNotFound, 'DelimiterNotFound');
+  }
+}
+
+/**
+ * What reading a task's result throws while the task is running.
+ *
+ * Semantics: AnyIO's TaskNotFinished.
+ *
+ * @example
+ * ```ts
+ * import { taskGroup, TaskNotFinished } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * await taskGroup((tg) => {
+ *   const task = tg.startSoon(() => 42);
+ *   assert.throws(() => task.returnValue, TaskNotFinished);
+ * });
+ * ```
+ */
+export class TaskNotFinished extends Error {
+  static {
+    brand(TaskNotFinished, 'TaskNotFinished');
+  }
+}
+
+/**
+ * What reading the result of a cancelled task throws; `cause` is the cancellation.
+ *
+ * Semantics: AnyIO's TaskCancelled.
+ *
+ * @example
+ * ```ts
+ * import { sleepForever, taskGroup, TaskCancelled } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * await taskGroup(async (tg) => {
+ *   const task = tg.startSoon(() => sleepForever());
+ *   task.cancel();
+ *   await assert.rejects(task.result(), TaskCancelled);
+ * });
+ * ```
+ */
+export class TaskCancelled extends Error {
+  static {
+    brand(TaskCancelled, 'TaskCancelled');
+  }
+}
+
+/**
+ * What reading the result of a failed task throws; `cause` is the task's error.
+ *
+ * Semantics: AnyIO's TaskFailed.
+ *
+ * @example
+ * ```ts
+ * import { taskGroup, TaskFailed, type TaskHandle } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * let task: TaskHandle<void> | undefined;
+ * await taskGroup((tg) => {
+ *   task = tg.startSoon(() => {
+ *     throw new RangeError('out of tea');
+ *   });
+ * }).catch(() => {});
+ * assert.throws(() => task?.returnValue, (error) => error instanceof TaskFailed && error.cause instanceof RangeError);
+ * ```
+ */
+export class TaskFailed extends Error {
+  static {
+    brand(TaskFailed, 'TaskFailed');
+  }
+}
+
+/**
+ * What waiting for a future throws that was cancelled instead of being given a result.
+ *
+ * Semantics: AnyIO's FutureCancelled.
+ *
+ * @example
+ * ```ts
+ * import { FutureCancelled } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * const error = new FutureCancelled('the future was cancelled');
+ * assert.equal(error.name, 'FutureCancelled');
+ * ```
+ */
+export class FutureCancelled extends Error {
+  static {
+    brand(FutureCancelled, 'FutureCancelled');
+  }
+}
+
+/**
+ * What a wait rejects with that was begun in a scope which has been left, in a run with `escapes: 'error'`. Nearly always
+ * an `await` is missing.
+ *
+ * @example
+ * ```ts
+ * import { run, ScopeExitedError, CancelScope, sleep } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * await run(
+ *   async () => {
+ *     let floating: Promise<void> | undefined;
+ *     await new CancelScope().run(() => {
+ *       floating = sleep(1); // not awaited: it outlives its scope
+ *     });
+ *     await assert.rejects(floating!, ScopeExitedError);
+ *   },
+ *   { escapes: 'error' },
+ * );
+ * ```
+ */
+export class ScopeExitedError extends Error {
+  static {
+    brand(ScopeExitedError, 'ScopeExitedError');
+  }
+}
+
+/**
+ * What every misuse throws: a task group used after it was left, a scope entered twice, `started()` called twice, a lock
+ * released by somebody else. The message says which rule was broken and what to do instead.
+ *
+ * Semantics: where AnyIO and Trio raise a RuntimeError.
+ *
+ * @example
+ * ```ts
+ * import { CancelScope, InvalidStateError } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * const scope = new CancelScope();
+ * await scope.run(() => {});
+ * await assert.rejects(
+ *   scope.run(() => {}),
+ *   InvalidStateError,
+ * );
+ * ```
+ */
+export class InvalidStateError extends Error {
+  static {
+    brand(InvalidStateError, 'InvalidStateError');
+  }
+}
+
+/**
+ * Whether an error is a cancellation by its own evidence: a Cancelled, or an AbortError that some API raised because a
+ * scope's signal aborted, in which case the signal's reason, a Cancelled, is its cause.
+ */
+export function isCancellation(error: unknown): boolean {
+  return error instanceof Cancelled || (isAbortError(error) && error.cause instanceof Cancelled);
+}
+
+/** An error of the kind that the platform's abortable APIs reject with, whoever aborted them. */
+export function isAbortError(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'AbortError';
+}

@@ -1,0 +1,19 @@
+/**
+ * For authors of primitives, drivers and tools: what everything else is built from.
+ *
+ * @packageDocumentation
+ */
+
+export { suspend, type SuspendOptions } from './suspend.js';
+export {
+  addParkingLotBreaker,
+  ParkingLot,
+  type ParkingLotStatistics,
+  type ParkOptions,
+} from './parking-lot.js';
+export { currentScope } from './cancel-scope.js';
+export { bindToScope, type WaitOptions } from './ambient.js';
+export type { Clock, RunMonitor } from './clock.js';
+export { addInstrument, type Instrument, type ScopeInfo, type TaskInfo, type WaitInfo } from './instruments.js';
+export type { WakeScheduler } from './run-context.js';
+export { activityCount, addProbe, inNextTurn, isTurnPending, putOff, type Operation, type Probe } from './turn.js';

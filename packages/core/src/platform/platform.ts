@@ -1,0 +1,20 @@
+/**
+ * What the runtime needs from its platform, and all that differs between platforms. Which implementation is used is
+ * decided by the package's import conditions (`#platform` in package.json), never by a guess at run time.
+ */
+export interface Platform {
+  /** Where the ambient scope is kept. In explicit mode it holds nothing. */
+  createStorage<T>(): ContextStorage<T>;
+  /** Calls `fn` in a later turn of the event loop, after I/O and due timers had their chance. */
+  nextTurn(fn: () => void): void;
+  /** Calls `fn` outside every user's async context, so that a long-lived timer keeps none of them alive. */
+  withoutContext<T>(fn: () => T): T;
+  /** Tells the developer of something that is most likely a mistake. */
+  warn(message: string): void;
+}
+
+/** The part of `AsyncLocalStorage` that the runtime uses. */
+export interface ContextStorage<T> {
+  getStore(): T | undefined;
+  run<R, A extends unknown[]>(store: T | undefined, fn: (...args: A) => R, ...args: A): R;
+}

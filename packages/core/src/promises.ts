@@ -1,0 +1,28 @@
+/** Small things that are done with promises everywhere. */
+
+import { isCancellation } from './errors.js';
+
+export function ignore(): void {}
+
+/** What operations return that complete at once: one promise for all of them. */
+export const DONE: Promise<void> = Promise.resolve();
+
+/** A promise that rejects with `error`. A cancellation that nobody looks at is no unhandled rejection. */
+export function rejected(error: unknown): Promise<never> {
+  return silenced(Promise.reject(error), error);
+}
+
+/** The promise, which rejects with `error`. If that is a cancellation, nobody needs to look at it. */
+export function silenced<T>(promise: Promise<T>, error: unknown): Promise<T> {
+  if (isCancellation(error)) promise.catch(ignore);
+  return promise;
+}
+
+/** `promise.then(then)`; and if it rejects with a cancellation, nobody needs to look at it. */
+export function chain<T, R>(promise: Promise<T>, then: (value: T) => R | PromiseLike<R>): Promise<R> {
+  const chained: Promise<R> = promise.then(then, (error: unknown) => {
+    silenced(chained, error);
+    throw error;
+  });
+  return chained;
+}

@@ -1,0 +1,136 @@
+/** Running several things at once, for the first of them. */
+
+import type { WaitOptions } from './ambient.js';
+import { createTaskGroupError, isCancellation, TaskGroupError } from './errors.js';
+import { chain, rejected } from './promises.js';
+import { taskGroup, type TaskGroup } from './task-group.js';
+import { checkTasks, isCancelledTask, type TaskFunction } from './task-functions.js';
+import { nameOf } from './task.js';
+
+type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
+
+/**
+ * Runs functions concurrently; the first to end decides, whether it returned or threw. The others are cancelled and awaited, so none of
+ * them goes on behind your back.
+ *
+ * For work, not for waiting on several streams at once: an item that a loser has received is gone.
+ *
+ * Waits until all have ended.
+ *
+ * @param tasks - At least one function. Each is given its task's signal.
+ * @returns What the winner returned.
+ * @throws The winner's own error; TaskGroupError when losers threw while they were cleaning up (with the winner's error as the first, if it
+ * threw); `Cancelled` when a scope around is cancelled; RangeError when there are no tasks; TypeError for bad arguments.
+ *
+ * @example
+ * ```ts
+ * import { race, sleep } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * const winner = await race([() => sleep(1).then(() => 'hare'), () => sleep(1_000).then(() => 'tortoise')]);
+ * assert.equal(winner, 'hare');
+ * ```
+ */
+export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T> {
+  try {
+    const functions = checkTasks('race()', tasks);
+    if (functions.length === 0) throw new RangeError('race(): tasks must not be empty: nobody could ever win');
+    let winner: Outcome<T> | undefined;
+    const group = runRivals('race', functions, options, (outcome, tg) => {
+      if (winner !== undefined) return false;
+      winner = outcome;
+      tg.cancel('the race was won');
+      return true;
+    });
+    const raced = group.catch((error: unknown) => {
+      if (!(error instanceof TaskGroupError) || winner === undefined || winner.ok) throw error;
+      throw createTaskGroupError('race', [winner.error, ...error.errors]);
+    });
+    return chain(raced, () => resultOf(winner!));
+  } catch (error) {
+    return rejected(error);
+  }
+}
+
+/**
+ * Runs functions concurrently; the first to succeed decides. The others are cancelled and awaited.
+ *
+ * Waits until all have ended.
+ *
+ * @param tasks - Functions. Each is given its task's signal.
+ * @returns What the first one to succeed returned.
+ * @throws AggregateError with every error, in the order of `tasks`, when all fail or there are none; TaskGroupError when losers threw
+ * while they were cleaning up; `Cancelled` when a scope around is cancelled; TypeError for bad arguments.
+ *
+ * @example
+ * ```ts
+ * import { any } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * const mirror = await any([
+ *   () => {
+ *     throw new Error('out of order');
+ *   },
+ *   () => 'mirror 2',
+ * ]);
+ * assert.equal(mirror, 'mirror 2');
+ * ```
+ */
+export function any<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T> {
+  try {
+    const functions = checkTasks('any()', tasks);
+    let winner: Outcome<T> | undefined;
+    const errors: unknown[] = [];
+    const group = runRivals('any', functions, options, (outcome, tg, index) => {
+      if (winner !== undefined) return false;
+      if (outcome.ok) {
+        winner = outcome;
+        tg.cancel('another one succeeded');
+      } else {
+        errors[index] = outcome.error;
+      }
+      return true;
+    });
+    return chain(group, () => {
+      if (winner === undefined) throw new AggregateError(errors, 'any(): no task succeeded');
+      return resultOf(winner);
+    });
+  } catch (error) {
+    return rejected(error);
+  }
+}
+
+/** Runs functions in a group. What `decide` does not take note of, and is an error, is an error of the group. */
+function runRivals<T>(
+  name: string,
+  functions: readonly TaskFunction<T>[],
+  options: WaitOptions | undefined,
+  decide: (outcome: Outcome<T>, tg: TaskGroup, index: number) => boolean,
+): Promise<void> {
+  return taskGroup(
+    (tg) => {
+      for (const [index, fn] of functions.entries()) {
+        tg.createTask(
+          async (task) => {
+            let value: T;
+            try {
+              value = await fn(task);
+            } catch (error) {
+              const wasCancelled = isCancellation(error) && isCancelledTask(task);
+              if (wasCancelled || !decide({ ok: false, error }, tg, index)) throw error;
+              return;
+            }
+            decide({ ok: true, value }, tg, index);
+          },
+          { name: nameOf(fn) },
+        );
+      }
+    },
+    { ...options, name },
+  );
+}
+
+function resultOf<T>(outcome: Outcome<T>): T {
+  if (outcome.ok) return outcome.value;
+  throw outcome.error;
+}

@@ -1,0 +1,34 @@
+/** What all scopes of one run share. */
+
+import { systemClock } from './clock.js';
+import { DeadlineQueue } from './deadlines.js';
+import { observers, type Observers } from './instruments.js';
+import { shared } from './shared.js';
+
+/**
+ * Decides when a task that became ready goes on. For testing: shuffling the order shows what relies on it.
+ */
+export interface WakeScheduler {
+  /** Called instead of waking a task; must call `wake` soon, and once. */
+  ready(wake: () => void): void;
+}
+
+export interface RunContext {
+  readonly deadlines: DeadlineQueue;
+  readonly observers: Observers;
+  readonly escapes: 'adopt' | 'warn' | 'error';
+  readonly lostContext: 'ignore' | 'warn' | 'error';
+  readonly scheduler: WakeScheduler | undefined;
+  /** How many waits are going on that something outside the runtime will end. */
+  foreignWaits: number;
+}
+
+/** The context outside every run: real time, and nothing is reported. */
+export const rootContext: RunContext = shared('context', () => ({
+  deadlines: new DeadlineQueue(systemClock),
+  observers: observers(),
+  escapes: 'adopt',
+  lostContext: 'ignore',
+  scheduler: undefined,
+  foreignWaits: 0,
+}));

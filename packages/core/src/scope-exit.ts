@@ -1,0 +1,44 @@
+/** What becomes of an error when it leaves a scope. */
+
+import { withoutErrors } from './error-groups.js';
+import { isAbortError, isCancellation } from './errors.js';
+import type { ScopeNode } from './scope-tree.js';
+
+/** Says that nothing is left of an error: it was a cancellation, and the scope has caught it. */
+export const CAUGHT: unique symbol = Symbol('caught');
+
+/**
+ * Leaves `scope` with `error`, and returns the error that goes on outward, or CAUGHT.
+ *
+ * The outermost scope whose cancellation is visible catches, so of two cancelled scopes, one in the other, it is the outer. What it
+ * catches is every cancellation in the error, whoever raised it; the other members of a group go on.
+ *
+ * An AbortError that names no cause may come from anywhere. It counts as the cancellation if this scope's signal had been handed out,
+ * and from then on it travels as a proper Cancelled, since scopes further out cannot know.
+ */
+export function leaveWithError(scope: ScopeNode, error: unknown): unknown {
+  const { cancellation } = scope;
+  const catches = scope.catches();
+  const handedOut = scope.controller !== undefined;
+  scope.leave();
+  if (cancellation === undefined) return error;
+  const isBareAbort = (leaf: unknown): boolean => handedOut && isAbortError(leaf) && leaf.cause === undefined;
+  if (!catches) return handedOut ? without(error, isBareAbort, cancellation) : error;
+  const rest = without(error, (leaf) => isCancellation(leaf) || isBareAbort(leaf), CAUGHT);
+  if (rest !== error) scope.caught = true;
+  return rest;
+}
+
+/** Whether an error that ended a task or the body of a group is nothing but a cancellation. */
+export function isCancellationOf(scope: ScopeNode, error: unknown): boolean {
+  const handedOut = scope.cancellation !== undefined && scope.controller !== undefined;
+  const isOne = (leaf: unknown): boolean =>
+    isCancellation(leaf) || (handedOut && isAbortError(leaf) && leaf.cause === undefined);
+  return without(error, isOne, CAUGHT) === CAUGHT;
+}
+
+function without(error: unknown, remove: (leaf: unknown) => boolean, instead: unknown): unknown {
+  // Anything can be thrown, undefined as well.
+  if (!(error instanceof AggregateError)) return remove(error) ? instead : error;
+  return withoutErrors(error, remove) ?? instead;
+}

@@ -1,0 +1,319 @@
+/**
+ * The tree of open scopes, and how a cancellation travels in it.
+ *
+ * Below a scope are its members: scopes that were opened in it, and waits that were begun in it. They form an intrusive
+ * doubly linked list, so a member leaves in constant time and a wait costs no allocation beyond itself. A scope keeps
+ * its *effective* cancellation as a field, so that a checkpoint is one load and one compare. Two invariants hold whenever user
+ * code runs:
+ *
+ * - `cancellation` is defined exactly when the scope, or an ancestor up to the nearest shield, was cancelled.
+ * - No wait is a member of a scope whose `cancellation` is defined: it was rejected in the call that cancelled.
+ *
+ * The fields are plain, and nothing here asks for a class with `instanceof`, since another copy of the package may have
+ * made the neighbours (see shared.ts).
+ */
+
+import type { Due } from './deadlines.js';
+import { Cancelled, createCancelled, ScopeExitedError, type CancelSource } from './errors.js';
+import { notify, observing, type TaskInfo } from './instruments.js';
+import type { RunContext } from './run-context.js';
+import { platform } from '#platform';
+
+/**
+ * What the async context holds: a pointer to a scope that is emptied when the scope is left. A context lives as long as any
+ * pending promise made under it; a scope must not.
+ */
+export class Cell {
+  scope: ScopeNode | undefined;
+  /** The cell of the scope around. */
+  outer: Cell | undefined;
+  /** Set when the scope is left: what to do about code that is still running in it. */
+  left: { readonly name: string; readonly context: RunContext; reported: boolean } | undefined = undefined;
+
+  constructor(scope: ScopeNode) {
+    this.scope = scope;
+  }
+}
+
+/** Something that hangs below a scope. */
+export abstract class Member {
+  owner: ScopeNode | undefined = undefined;
+  previous: Member | undefined = undefined;
+  next: Member | undefined = undefined;
+
+  /** For the walk over the tree. */
+  abstract readonly isScope: boolean;
+  /** The scope that it hangs below has become effectively cancelled. */
+  abstract deliver(cancellation: Error): void;
+  /** The scope that it hung below was left; `heir` is the scope around that one. */
+  abstract bequeath(heir: ScopeNode, left: ScopeNode): void;
+
+  attach(owner: ScopeNode): void {
+    this.owner = owner;
+    const last = owner.lastMember;
+    this.previous = last;
+    if (last === undefined) owner.firstMember = this;
+    else last.next = this;
+    owner.lastMember = this;
+  }
+
+  detach(): void {
+    const owner = this.owner;
+    if (owner === undefined) return;
+    const { previous, next } = this;
+    if (previous === undefined) owner.firstMember = next;
+    else previous.next = next;
+    if (next === undefined) owner.lastMember = previous;
+    else next.previous = previous;
+    this.owner = this.previous = this.next = undefined;
+  }
+}
+
+export type ScopeKind = 'root' | 'run' | 'scope' | 'group' | 'services' | 'task';
+
+/** A signal that belongs to a scope knows the scope's cell under this key. */
+const SIGNAL_CELL = Symbol.for('taskscope.signal.cell');
+
+/** One scope of the tree. Users see it as a CancelScope, a TaskGroup or a TaskHandle. */
+export class ScopeNode extends Member implements Due {
+  override readonly isScope: boolean = true;
+  readonly kind: ScopeKind;
+  name: string;
+  readonly cell: Cell = new Cell(this);
+  context: RunContext;
+  task: TaskInfo;
+  firstMember: Member | undefined = undefined;
+  lastMember: Member | undefined = undefined;
+  state: 'new' | 'open' | 'left' = 'new';
+  shield = false;
+  /** This scope's own cancellation, or another error that its waits must reject with. */
+  ownCancellation: Error | undefined = undefined;
+  /** The effective one: its own, or what comes from around. */
+  cancellation: Error | undefined = undefined;
+  controller: AbortController | undefined = undefined;
+  /** The link to a signal that cancels this scope. */
+  signalLink: { unlink(): void } | undefined = undefined;
+  /** Whether it is a group whose body has ended, so that its task waits for the children. */
+  isJoining = false;
+  /** Whether a cancellation was caught when it was left. */
+  caught = false;
+  /** What users see of this scope, once somebody has asked for it. */
+  facade: unknown = undefined;
+  dueAt: number = Infinity;
+  heapIndex = -1;
+  heapOrder = 0;
+
+  constructor(kind: ScopeKind, name: string, context: RunContext, task: TaskInfo) {
+    super();
+    this.kind = kind;
+    this.name = name;
+    this.context = context;
+    this.task = task;
+  }
+
+  /** Enters the tree below `parent`. */
+  open(parent: ScopeNode): void {
+    this.state = 'open';
+    this.attach(parent);
+    this.cell.outer = parent.cell;
+    if (this.dueAt !== Infinity) this.#watchDeadline();
+    // Nothing can be below it yet but waits on the signal of a scope that was not entered: mostly there is no tree to walk.
+    if (this.firstMember === undefined && this.controller === undefined) updateCancellation(this);
+    else refresh(this);
+    if (observing.count > 0) notify(this.context.observers, 'scopeEntered', this);
+  }
+
+  /** Leaves the tree. What still hangs below it goes to the scope around. */
+  leave(): void {
+    const parent = this.owner!;
+    this.state = 'left';
+    this.context.deadlines.remove(this);
+    this.signalLink?.unlink();
+    this.cell.left = { name: this.name, context: this.context, reported: false };
+    this.cell.scope = undefined;
+    // The heir of members that were left behind is where code in the emptied cell will look, too.
+    this.detach();
+    for (let member = this.firstMember; member !== undefined; member = this.firstMember) {
+      member.detach();
+      member.bequeath(parent, this);
+    }
+    if (observing.count > 0) notify(this.context.observers, 'scopeExited', this);
+  }
+
+  /** Moves, with everything below, to another place in the tree. */
+  moveTo(parent: ScopeNode): void {
+    this.detach();
+    this.attach(parent);
+    this.cell.outer = parent.cell;
+    refresh(this);
+  }
+
+  /** Cancels this scope. The first cancellation stands. */
+  cancel(source: CancelSource, reason: unknown): void {
+    if (this.ownCancellation !== undefined) return;
+    this.cancelWith(createCancelled(messageFor(this, source, reason), source, reason));
+  }
+
+  /** A signal that the scope is linked to has aborted. */
+  abort(reason: unknown): void {
+    this.cancel('signal', reason instanceof Cancelled ? reason.reason : reason);
+  }
+
+  /** Cancels with an error that is there already. */
+  cancelWith(error: Error): void {
+    if (this.ownCancellation !== undefined) return;
+    this.ownCancellation = error;
+    this.context.deadlines.remove(this);
+    if (observing.count > 0 && error instanceof Cancelled) {
+      notify(this.context.observers, 'scopeCancelled', this, error);
+    }
+    if (this.state !== 'left') refresh(this);
+  }
+
+  setShield(value: boolean): void {
+    if (this.shield === value) return;
+    this.shield = value;
+    if (this.state === 'open') refresh(this);
+  }
+
+  setDeadline(at: number): void {
+    this.context.deadlines.remove(this);
+    this.dueAt = at;
+    if (this.state === 'open') this.#watchDeadline();
+  }
+
+  #watchDeadline(): void {
+    if (this.ownCancellation !== undefined) return;
+    if (this.dueAt <= this.context.deadlines.clock.now()) this.cancel('deadline', undefined);
+    else this.context.deadlines.add(this);
+  }
+
+  due(): void {
+    this.cancel('deadline', undefined);
+  }
+
+  /** Whether a cancellation that leaves this scope stops here: no scope around it has a cancellation that it can see. */
+  catches(): boolean {
+    return this.cancellation !== undefined && (this.shield || this.owner!.cancellation === undefined);
+  }
+
+  /**
+   * The scope's AbortSignal. A signal is an edge and a scope a level: when the scope is no longer effectively cancelled, a
+   * signal that has aborted is replaced by a fresh one.
+   */
+  get signal(): AbortSignal {
+    if (this.controller === undefined || (this.controller.signal.aborted && this.cancellation === undefined)) {
+      this.controller = new AbortController();
+      Object.defineProperty(this.controller.signal, SIGNAL_CELL, { value: this.cell });
+    }
+    if (this.cancellation !== undefined) this.controller.abort(this.cancellation);
+    return this.controller.signal;
+  }
+
+  override deliver(cancellation: Error): void {
+    this.controller?.abort(cancellation);
+  }
+
+  override bequeath(heir: ScopeNode, left: ScopeNode): void {
+    this.cell.outer = heir.cell;
+    this.attach(heir);
+    if (left.context.escapes === 'error') this.cancelWith(escapeError(left.name));
+    else if (left.context.escapes === 'warn') warnOfEscape(left.cell);
+    refresh(this);
+  }
+}
+
+/** The cell of the scope that a signal belongs to; undefined for a foreign signal. */
+export function cellOfSignal(signal: AbortSignal): Cell | undefined {
+  return (signal as { [SIGNAL_CELL]?: Cell })[SIGNAL_CELL];
+}
+
+/** The scope that code in a cell belongs to: the cell's own, or the nearest around it that is still open. */
+export function openScope(cell: Cell): ScopeNode {
+  let each = cell;
+  while (each.scope === undefined) each = each.outer!;
+  return each.scope;
+}
+
+/**
+ * Brings the effective cancellation up to date in the subtree below `top`, then delivers it to what it newly reaches.
+ *
+ * The walk follows the links of the tree and keeps no stack: trees may be deeper than the call stack. Delivery comes after
+ * it, since aborting a signal or undoing a wait can run user code, which may change the tree.
+ */
+export function refresh(top: ScopeNode): void {
+  const reached: Member[] = [];
+  let member: Member = top;
+  walk: for (;;) {
+    let down: Member | undefined;
+    if (!member.isScope) {
+      if (member.owner!.cancellation !== undefined) reached.push(member);
+    } else {
+      const scope = member as ScopeNode;
+      if (updateCancellation(scope)) {
+        if (scope.cancellation !== undefined && scope.controller !== undefined) reached.push(scope);
+        down = scope.firstMember;
+      }
+    }
+    if (down !== undefined) {
+      member = down;
+      continue;
+    }
+    for (;;) {
+      if (member === top) break walk;
+      if (member.next !== undefined) break;
+      member = member.owner!;
+    }
+    member = member.next;
+  }
+  for (const each of reached) {
+    const cancellation = each.isScope ? (each as ScopeNode).cancellation : each.owner?.cancellation;
+    if (cancellation !== undefined) each.deliver(cancellation);
+  }
+}
+
+/** Recomputes one scope's effective cancellation. Tells whether it became, or ceased to be, cancelled. */
+function updateCancellation(scope: ScopeNode): boolean {
+  const before = scope.cancellation;
+  const outer = scope.shield ? undefined : scope.owner?.cancellation;
+  const own = scope.ownCancellation;
+  // A cancellation that still holds stays the same object, whatever has been added to it meanwhile.
+  if (before !== undefined && (before === own || before === outer)) return false;
+  scope.cancellation = own ?? outer;
+  return scope.cancellation !== before;
+}
+
+function messageFor(scope: ScopeNode, source: CancelSource, reason: unknown): string {
+  const what = `${scope.kind} "${scope.name}"`;
+  switch (source) {
+    case 'deadline':
+      return `cancelled: the deadline of ${what} has passed`;
+    case 'task-failure':
+      return `cancelled: something in ${what} failed${because(reason)}`;
+    case 'signal':
+      return `cancelled: a signal aborted ${what}${because(reason)}`;
+    case 'cancel':
+      return `cancelled: cancel() was called on ${what}${because(reason)}`;
+  }
+}
+
+function because(reason: unknown): string {
+  if (reason === undefined) return '';
+  if (reason instanceof Error) return `: ${reason.message}`;
+  return typeof reason === 'string' ? `: ${reason}` : '';
+}
+
+export function escapeError(scope: string): ScopeExitedError {
+  return new ScopeExitedError(
+    `this began in the scope "${scope}", which has been left. Await it inside the scope; for things that outlive a scope ` +
+      `on purpose, such as a pool or a server, use detached() or bindToScope()`,
+  );
+}
+
+/** Warns once a scope. */
+export function warnOfEscape(cell: Cell): void {
+  const left = cell.left!;
+  if (left.reported) return;
+  left.reported = true;
+  platform.warn(escapeError(left.name).message);
+}

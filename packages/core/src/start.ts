@@ -1,0 +1,106 @@
+/**
+ * Starting a task that has to get ready first.
+ *
+ * Until the child calls `started()` it lives in the scope of the one who starts it, and its end is the end of `start()`. With
+ * `started()` it moves, with everything below it, into the group, unless the starter is cancelled at that moment: then
+ * nothing moves, and the child stays with the starter until it ends.
+ */
+
+import { InvalidStateError } from './errors.js';
+import type { ScopeNode } from './scope-tree.js';
+import { silenced } from './promises.js';
+import { Task, type TaskContext, type TaskOwner } from './task.js';
+
+/** With what a starting task says that it is ready. */
+export interface TaskStatus<V = void> extends TaskContext {
+  /**
+   * Ends the wait of `start()`, and hands the task over to the group. Called once.
+   *
+   * @throws InvalidStateError when it was called before, or the task has ended.
+   */
+  started(...value: [V] extends [void] ? [] : [V]): void;
+}
+
+/** The part of a group that a starting child needs. */
+export interface StartingPlace extends TaskOwner {
+  readonly scope: ScopeNode;
+  /** A child that has not called `started()` yet keeps the group open, too. */
+  hold(): void;
+  release(): void;
+}
+
+/** Starts a child, which belongs to `parent` at first. `pick` makes what `start()` resolves to. */
+export function startChild<T, V, A extends unknown[], R>(
+  group: StartingPlace,
+  parent: ScopeNode,
+  name: string,
+  fn: (status: TaskStatus<V>, ...args: A) => T | PromiseLike<T>,
+  args: A,
+  pick: (task: Task<T, V>) => R,
+): Promise<R> {
+  const starting = new Starting<T, V, R>(group, parent, name, pick);
+  starting.task.begin(fn, [starting, ...args]);
+  return starting.promise;
+}
+
+class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
+  readonly task: Task<T, V>;
+  readonly promise: Promise<R>;
+  readonly #group: StartingPlace;
+  readonly #pick: (task: Task<T, V>) => R;
+  #isStarted = false;
+  #resolve!: (result: R) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(group: StartingPlace, parent: ScopeNode, name: string, pick: (task: Task<T, V>) => R) {
+    this.#group = group;
+    this.#pick = pick;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    group.hold();
+    this.task = new Task<T, V>(name, parent, this);
+  }
+
+  get signal(): AbortSignal {
+    return this.task.signal;
+  }
+
+  started(...[value]: [V?]): void {
+    const { task } = this;
+    if (this.#isStarted) {
+      throw new InvalidStateError(`started(): the task "${task.name}" has called it before, and it is called once`);
+    }
+    if (task.hasEnded) {
+      throw new InvalidStateError(`started(): the task "${task.name}" has ended already`);
+    }
+    this.#isStarted = true;
+    task.setStartValue(value as V);
+    if (task.scope.owner!.cancellation !== undefined) return;
+    // The hold that this child had on the group becomes that of an ordinary child.
+    task.owner = this.#group;
+    task.parentId = this.#group.scope.task.id;
+    task.scope.moveTo(this.#group.scope);
+    this.#resolve(this.#pick(task));
+  }
+
+  taskEnded(): void {
+    if (!this.#isStarted) {
+      this.#reject(
+        new InvalidStateError(
+          `start(): the task "${this.task.name}" ended without calling started(). Call status.started() when it is ready`,
+        ),
+      );
+    } else {
+      this.#resolve(this.#pick(this.task));
+    }
+    this.#group.release();
+  }
+
+  taskFailed(_task: Task<unknown, unknown>, error: unknown): void {
+    this.#reject(error);
+    silenced(this.promise, error);
+    this.#group.release();
+  }
+}

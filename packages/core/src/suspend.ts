@@ -1,0 +1,263 @@
+/**
+ * The one primitive under every wait.
+ *
+ * A wait is a promise that the runtime can reject. While it is pending it hangs below its scope; whoever comes first, the one who
+ * resolves it or a cancellation, takes it out of the tree, and from then on it is settled: a value that was handed over is never
+ * lost, and nobody can hand anything to a wait that was cancelled.
+ */
+
+import { currentScopeNode, scopeOfWait, type WaitOptions } from './ambient.js';
+import { checkFunction, checkOptions, checkSignal } from './arguments.js';
+import type { Cancelled } from './errors.js';
+import { notify, observing, type TaskInfo, type WaitInfo } from './instruments.js';
+import { cellOfSignal, escapeError, Member, openScope, warnOfEscape, type ScopeNode } from './scope-tree.js';
+import { linkSignal, type SignalLink } from './signal-link.js';
+import { DONE, ignore, rejected } from './promises.js';
+import { hasBudget, noteActivity, putOff, type Operation } from './turn.js';
+
+/** Completes an operation that has taken effect: at once, or in the next turn if this one's budget is used up. */
+export function completed(kind?: Operation): Promise<void> {
+  return hasBudget(kind) ? DONE : new Promise<void>(putOff);
+}
+
+/** Why a wait that begins now must not: its scope is cancelled or its signal has aborted. */
+export function refusal(where: string, scope: ScopeNode, options: WaitOptions | undefined): Promise<never> | undefined {
+  if (scope.cancellation !== undefined) return rejected(scope.cancellation);
+  const signal = options?.signal;
+  if (signal === undefined) return undefined;
+  checkSignal(where, signal);
+  const cell = cellOfSignal(signal);
+  if (cell !== undefined) {
+    const { cancellation } = openScope(cell);
+    return cancellation === undefined ? undefined : rejected(cancellation);
+  }
+  if (!signal.aborted) return undefined;
+  const promise = rejected(signal.reason);
+  promise.catch(ignore);
+  return promise;
+}
+
+// The executor of every wait's promise. A closure of its own for each would be the costliest part of a wait.
+let newResolve: (value: never) => void;
+let newReject: (error: unknown) => void;
+const executor = (resolve: (value: never) => void, reject: (error: unknown) => void): void => {
+  newResolve = resolve;
+  newReject = reject;
+};
+
+/** A pending wait. Subclasses say what undoes it. */
+export abstract class Wait<T> extends Member implements WaitInfo {
+  override readonly isScope = false;
+  readonly promise: Promise<T>;
+  readonly scope: ScopeNode;
+  readonly label: string;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (error: unknown) => void;
+  #signalLink: SignalLink | undefined = undefined;
+
+  /** The scope must not be cancelled, nor the signal be aborted: ask `refusal` first. */
+  constructor(label: string, scope: ScopeNode, options: WaitOptions | undefined) {
+    super();
+    this.promise = new Promise<T>(executor);
+    this.#resolve = newResolve as (value: unknown) => void;
+    this.#reject = newReject;
+    this.label = label;
+    this.scope = scope;
+    this.attach(scope);
+    if (options?.signal !== undefined) this.#signalLink = linkSignal(this, scope, options.signal);
+    noteActivity();
+    if (observing.count > 0) notify(scope.context.observers, 'waitStarted', this);
+  }
+
+  get task(): TaskInfo {
+    return (this.owner ?? this.scope).task;
+  }
+
+  get isPending(): boolean {
+    return this.owner !== undefined;
+  }
+
+  /** Satisfies the wait. Does nothing, and returns false, if it is over already. A hand-over costs budget. */
+  resolve(value: T): boolean {
+    if (this.owner === undefined) return false;
+    if (hasBudget('hand-over')) return this.resolveNow(value);
+    this.#end();
+    putOff(() => this.#wake(value));
+    return true;
+  }
+
+  /** The same where the event loop has turned anyway, so that nobody is starved. */
+  resolveNow(value: T): boolean {
+    if (this.owner === undefined) return false;
+    this.#end();
+    this.#wake(value);
+    return true;
+  }
+
+  /** Ends the wait with an error. Does nothing, and returns false, if it is over already. */
+  reject(error: unknown): boolean {
+    if (this.owner === undefined) return false;
+    this.#end();
+    this.#settleWith(error);
+    return true;
+  }
+
+  /** Undoes the wait and rejects it with the cancellation, in this call. */
+  override deliver(cancellation: Error): void {
+    this.abort(cancellation);
+  }
+
+  /** The same for the reason of a foreign signal. */
+  abort(error: unknown): void {
+    if (this.owner === undefined) return;
+    this.#end();
+    try {
+      // The type is a promise to those who write undo functions: a foreign reason is theirs to recognise.
+      this.undo(error as Cancelled);
+    } catch (broken) {
+      this.#settleWith(broken);
+      return;
+    }
+    this.promise.catch(ignore);
+    this.#settleWith(error);
+  }
+
+  /** Takes the wait out of wherever it is queued. Called at most once, and never after it was satisfied. */
+  protected abstract undo(cancelled: Cancelled): void;
+
+  override bequeath(heir: ScopeNode, left: ScopeNode): void {
+    this.attach(heir);
+    if (left.context.escapes === 'error') {
+      // Not a cancellation: what nobody awaits shall be heard of.
+      const error = escapeError(left.name);
+      this.#end();
+      try {
+        this.undo(error as never);
+      } finally {
+        this.#settleWith(error);
+      }
+      return;
+    }
+    if (left.context.escapes === 'warn') warnOfEscape(left.cell);
+    if (heir.cancellation !== undefined) this.deliver(heir.cancellation);
+  }
+
+  #wake(value: T): void {
+    const { scheduler } = this.scope.context;
+    if (scheduler === undefined) this.#resolve(value);
+    else scheduler.ready(() => this.#resolve(value));
+  }
+
+  #settleWith(error: unknown): void {
+    const { scheduler } = this.scope.context;
+    if (scheduler === undefined) this.#reject(error);
+    else scheduler.ready(() => this.#reject(error));
+  }
+
+  #end(): void {
+    this.detach();
+    if (this.#signalLink !== undefined) {
+      this.#signalLink.unlink();
+      this.#signalLink = undefined;
+    }
+    noteActivity();
+    if (observing.count > 0) notify(this.scope.context.observers, 'waitEnded', this);
+  }
+}
+
+/** Options of {@link suspend}. */
+export interface SuspendOptions extends WaitOptions {
+  /** What is waited for, as the task tree shows it. */
+  label?: string;
+  /** Whether something outside the runtime (a socket, a child process) will end the wait. A virtual clock then takes it for no deadlock. */
+  foreign?: boolean;
+}
+
+type Undo = (cancelled: Cancelled) => void;
+
+class SuspendedWait<T> extends Wait<T> {
+  undoes: Undo = ignore;
+
+  protected override undo(cancelled: Cancelled): void {
+    this.undoes(cancelled);
+  }
+}
+
+/**
+ * Waits for what a callback brings. `start` is called at once, with two functions of which the first to be called ends the
+ * wait; what it returns undoes the wait when it is cancelled, and is called at most once, never after `resolve` or `reject`.
+ * Every other wait can be built on this one.
+ *
+ * In a cancelled scope it rejects without calling `start`. When it is cancelled later, the undo function is called in the same
+ * call that cancels, and the promise rejects; when `resolve` came first, its value is kept and the cancellation meets the task
+ * at its next wait. If the undo function throws, the wait rejects with that error.
+ *
+ * @param start - Begins the wait. What it throws, the wait rejects with.
+ * @throws Cancelled when the scope is cancelled; `signal.reason` when a foreign signal aborts; TypeError for bad arguments.
+ *
+ * Semantics: Trio's `wait_task_rescheduled`, with an abort function that always succeeds.
+ *
+ * @example
+ * ```ts
+ * import { moveOnAfter } from '@taskscope/core';
+ * import { suspend } from '@taskscope/core/lowlevel';
+ * import { EventEmitter } from 'node:events';
+ * import assert from 'node:assert/strict';
+ *
+ * function once(emitter: EventEmitter, name: string): Promise<unknown> {
+ *   return suspend((resolve) => {
+ *     emitter.on(name, resolve);
+ *     return () => emitter.off(name, resolve);
+ *   });
+ * }
+ * const emitter = new EventEmitter();
+ * await moveOnAfter(1, () => once(emitter, 'tea'));
+ * assert.equal(emitter.listenerCount('tea'), 0);
+ * ```
+ */
+export function suspend<T>(
+  start: (resolve: (value: T) => void, reject: (error: unknown) => void) => Undo,
+  options?: SuspendOptions,
+): Promise<T> {
+  try {
+    checkFunction('suspend()', 'start', start);
+    checkOptions('suspend()', options);
+    const scope = options === undefined ? currentScopeNode() : scopeOfWait('suspend()', options);
+    const refused = refusal('suspend()', scope, options);
+    if (refused !== undefined) return refused;
+    const wait = new SuspendedWait<T>(options?.label ?? 'suspend', scope, options);
+    if (options?.foreign === true) countForeignWait(scope, wait.promise);
+    let undo: unknown;
+    try {
+      undo = start(
+        (value) => wait.resolve(value),
+        (error) => wait.reject(error),
+      );
+    } catch (error) {
+      wait.reject(error);
+      return wait.promise;
+    }
+    if (wait.isPending) {
+      if (typeof undo !== 'function') {
+        wait.reject(
+          new TypeError('suspend(): start must return the function that undoes the wait when it is cancelled'),
+        );
+      } else {
+        wait.undoes = undo as Undo;
+      }
+    }
+    return wait.promise;
+  } catch (error) {
+    return rejected(error);
+  }
+}
+
+/** For virtual clocks: while something from outside can end a wait there is no deadlock. */
+export function countForeignWait(scope: ScopeNode, promise: PromiseLike<unknown>): void {
+  const { context } = scope;
+  context.foreignWaits++;
+  const ended = (): void => {
+    context.foreignWaits--;
+  };
+  promise.then(ended, ended);
+}

@@ -1,0 +1,38 @@
+/** What has to happen when a task ends, for things that a task owns. */
+
+import { describe } from './arguments.js';
+import type { TaskInfo } from './instruments.js';
+
+/** A task as the runtime knows it. */
+export interface TaskRecord extends TaskInfo {
+  hasEnded: boolean;
+  /** Created on first use: few tasks own anything when they end. */
+  onExit: (() => void)[] | undefined;
+}
+
+/** Calls `action` when the task ends, unless disposed of before. Returns undefined if the task has ended already. */
+export function onTaskExit(where: string, task: TaskInfo, action: () => void): Disposable | undefined {
+  const record = task as Partial<TaskRecord> | null;
+  if (typeof record !== 'object' || record === null || typeof record.hasEnded !== 'boolean') {
+    throw new TypeError(`${where}: task must be what currentTask() returned, got ${describe(task)}`);
+  }
+  if (record.hasEnded) return undefined;
+  const actions = (record.onExit ??= []);
+  actions.push(action);
+  return {
+    [Symbol.dispose](): void {
+      // Whoever took last mostly gives back first.
+      const index = actions.lastIndexOf(action);
+      if (index !== -1) actions.splice(index, 1);
+    },
+  };
+}
+
+/** The task has ended. */
+export function runExitActions(record: TaskRecord): void {
+  record.hasEnded = true;
+  const actions = record.onExit;
+  record.onExit = undefined;
+  if (actions === undefined) return;
+  for (const action of actions.splice(0)) action();
+}

@@ -1,0 +1,28 @@
+/** What the combinators share: the functions that they run as tasks. */
+
+import { storage, type WaitOptions } from './ambient.js';
+import { checkFunction, describe } from './arguments.js';
+import type { TaskGroup } from './task-group.js';
+import type { Task, TaskContext } from './task.js';
+
+/** A function that a combinator runs as a task. */
+export type TaskFunction<T> = (task: TaskContext) => T | PromiseLike<T>;
+
+export function checkTasks<T>(where: string, tasks: Iterable<TaskFunction<T>>): TaskFunction<T>[] {
+  if (typeof tasks !== 'object' || tasks === null || typeof tasks[Symbol.iterator] !== 'function') {
+    throw new TypeError(`${where}: tasks must be an array (or another iterable) of functions, got ${describe(tasks)}`);
+  }
+  const list = [...tasks];
+  for (const [index, task] of list.entries()) checkFunction(where, `tasks[${index}]`, task);
+  return list;
+}
+
+/** In explicit mode, what binds a wait in the body of a group to the group. */
+export function waitIn(tg: TaskGroup): WaitOptions | undefined {
+  return storage.getStore() === undefined ? { signal: tg.cancelScope.signal } : undefined;
+}
+
+/** Whether the task that has this context is effectively cancelled. */
+export function isCancelledTask(context: TaskContext): boolean {
+  return (context as Task<unknown>).scope.cancellation !== undefined;
+}

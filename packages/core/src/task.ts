@@ -1,0 +1,213 @@
+/** A task: a function that runs concurrently with others, in a scope of its own. */
+
+import { invoke, newTaskId, peekScope, scopeOfWait, type WaitOptions } from './ambient.js';
+import { checkOptions } from './arguments.js';
+import { InvalidStateError, TaskCancelled, TaskFailed, TaskNotFinished } from './errors.js';
+import { notify, observing } from './instruments.js';
+import { ParkingLot } from './parking-lot.js';
+import { CAUGHT, isCancellationOf, leaveWithError } from './scope-exit.js';
+import { ScopeNode } from './scope-tree.js';
+import { DONE, ignore, rejected } from './promises.js';
+import { completed, refusal } from './suspend.js';
+import { runExitActions, type TaskRecord } from './task-exit.js';
+import { noteActivity } from './turn.js';
+
+/** How a task is doing. `cancelling`: it is effectively cancelled and has not ended yet. */
+export type TaskState = 'pending' | 'cancelling' | 'finished' | 'cancelled' | 'failed';
+
+/**
+ * A running or ended task, as seen from outside. It is no thenable, so returning one from an async function is safe.
+ *
+ * Nobody has to look at it: an error of the task is reported by its task group.
+ *
+ * Semantics: AnyIO's `TaskHandle`.
+ */
+export interface TaskHandle<T, V = never> {
+  readonly name: string;
+  readonly status: TaskState;
+  /** What the task returned. Throws TaskNotFinished, TaskCancelled, or TaskFailed with the error as its cause. */
+  readonly returnValue: T;
+  /** The error that ended the task; undefined if it finished. Throws TaskNotFinished or TaskCancelled. */
+  readonly exception: unknown;
+  /** What the task passed to `started()`. Throws InvalidStateError unless it was begun with `startTask()`. */
+  readonly startValue: V;
+  /** Waits until the task has ended, however it ended. Cancelled: rejects, and the task goes on. */
+  wait(options?: WaitOptions): Promise<void>;
+  /** Waits until the task has ended, and resolves to its value or rejects as `returnValue` throws. */
+  result(options?: WaitOptions): Promise<T>;
+  /** Cancels this task alone; its group goes on. Does nothing to a task that has ended. */
+  cancel(reason?: unknown): void;
+}
+
+/** What a task's function may ask for: a signal that aborts when the task is cancelled. */
+export interface TaskContext {
+  /** Created on first use. In explicit mode, pass it to every wait of the task. */
+  readonly signal: AbortSignal;
+}
+
+/** Who has to know that a task has ended. */
+export interface TaskOwner {
+  /** The task returned, or was cancelled alone. */
+  taskEnded(task: Task<unknown, unknown>): void;
+  taskFailed(task: Task<unknown, unknown>, error: unknown, isCancellation: boolean): void;
+}
+
+/** The name of a function, for people. */
+export function nameOf(fn: unknown): string {
+  return (typeof fn === 'function' && fn.name) || 'anonymous';
+}
+
+const NOTHING = Symbol('not started with a value');
+
+export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskContext {
+  readonly id: number = newTaskId();
+  readonly name: string;
+  readonly scope: ScopeNode;
+  parentId: number;
+  hasEnded = false;
+  onExit: (() => void)[] | undefined = undefined;
+  owner: TaskOwner;
+  #state: 'pending' | 'finished' | 'cancelled' | 'failed' = 'pending';
+  #outcome: unknown = undefined;
+  #startValue: unknown = NOTHING;
+  #joiners: ParkingLot | undefined = undefined;
+
+  constructor(name: string, parent: ScopeNode, owner: TaskOwner) {
+    this.name = name;
+    this.owner = owner;
+    this.parentId = parent.task.id;
+    this.scope = new ScopeNode('task', name, parent.context, this);
+    this.scope.open(parent);
+    noteActivity();
+    if (observing.count > 0) notify(parent.context.observers, 'taskSpawned', this);
+  }
+
+  /** Has the first step taken in a later microtask, in the async context of the caller. */
+  begin<A extends unknown[]>(fn: (...args: A) => T | PromiseLike<T>, args: A): void {
+    const { scheduler } = this.scope.context;
+    const ready = scheduler === undefined ? DONE : new Promise<void>((wake) => scheduler.ready(wake));
+    void ready.then(() => this.#run(fn, args));
+  }
+
+  #run<A extends unknown[]>(fn: (...args: A) => T | PromiseLike<T>, args: A): void {
+    noteActivity();
+    if (observing.count > 0) notify(this.scope.context.observers, 'taskStarted', this);
+    let result: T | Promise<T>;
+    try {
+      result = invoke(this.scope.cell, fn, ...args);
+    } catch (error) {
+      this.#failed(error);
+      return;
+    }
+    if (result instanceof Promise) {
+      result.then(
+        (value) => this.#finished(value),
+        (error: unknown) => this.#failed(error),
+      );
+    } else {
+      this.#finished(result);
+    }
+  }
+
+  #finished(value: T): void {
+    this.scope.leave();
+    this.#ended('finished', value);
+    this.owner.taskEnded(this);
+  }
+
+  #failed(error: unknown): void {
+    const isCancellation = isCancellationOf(this.scope, error);
+    const cause = isCancellation ? (this.scope.cancellation ?? error) : error;
+    const rest = leaveWithError(this.scope, error);
+    // Those who wait for this task learn how it ended before its failure cancels them.
+    this.#ended(isCancellation ? 'cancelled' : 'failed', rest === CAUGHT || isCancellation ? cause : rest);
+    if (rest === CAUGHT) this.owner.taskEnded(this);
+    else this.owner.taskFailed(this, rest, isCancellation);
+  }
+
+  #ended(state: 'finished' | 'cancelled' | 'failed', outcome: unknown): void {
+    this.#state = state;
+    this.#outcome = outcome;
+    noteActivity();
+    if (observing.count > 0) notify(this.scope.context.observers, 'taskExited', this);
+    this.#joiners?.unparkAll();
+    this.#joiners = undefined;
+    runExitActions(this);
+  }
+
+  get status(): TaskState {
+    return this.#state === 'pending' && this.scope.cancellation !== undefined ? 'cancelling' : this.#state;
+  }
+
+  get signal(): AbortSignal {
+    return this.scope.signal;
+  }
+
+  get returnValue(): T {
+    this.#throwUnlessDone();
+    if (this.#state === 'failed') {
+      const cause = this.#outcome;
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new TaskFailed(`the task "${this.name}" failed: ${message}`, { cause });
+    }
+    return this.#outcome as T;
+  }
+
+  get exception(): unknown {
+    this.#throwUnlessDone();
+    return this.#state === 'failed' ? this.#outcome : undefined;
+  }
+
+  #throwUnlessDone(): void {
+    if (this.#state === 'pending') {
+      throw new TaskNotFinished(`the task "${this.name}" has not ended yet: await its wait() or result() first`);
+    }
+    if (this.#state === 'cancelled') {
+      throw new TaskCancelled(`the task "${this.name}" was cancelled`, { cause: this.#outcome });
+    }
+  }
+
+  get startValue(): V {
+    if (this.#startValue === NOTHING) {
+      throw new InvalidStateError(
+        `the task "${this.name}" has no start value: only a task that was begun with startTask() has one`,
+      );
+    }
+    return this.#startValue as V;
+  }
+
+  setStartValue(value: V): void {
+    this.#startValue = value;
+  }
+
+  wait(options?: WaitOptions): Promise<void> {
+    const where = 'TaskHandle.wait()';
+    try {
+      checkOptions(where, options);
+      const scope = scopeOfWait(where, options);
+      if (this.hasEnded) return refusal(where, scope, options) ?? completed();
+      if (scope.task === this) {
+        throw new InvalidStateError(`${where}: the task "${this.name}" waits for itself, which would never end`);
+      }
+      this.#joiners ??= new ParkingLot();
+      return this.#joiners.park({ ...options, label: `the end of task "${this.name}"` });
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  result(options?: WaitOptions): Promise<T> {
+    const result = this.wait(options).then(() => this.returnValue);
+    // The group reports the error. A result that nobody awaits is none of its own.
+    result.catch(ignore);
+    return result;
+  }
+
+  cancel(reason?: unknown): void {
+    if (!this.hasEnded) this.scope.cancel('cancel', reason);
+  }
+
+  hasPendingCancellation(): boolean {
+    return peekScope().cancellation !== undefined;
+  }
+}

@@ -1,0 +1,262 @@
+/** Scopes with a time limit, and shields. */
+
+import { peekScope } from './ambient.js';
+import { checkFunction, checkOptions, checkTime, describe, isThenable } from './arguments.js';
+import { CancelScope, causeOf, runScope, type CancelScopeOptions, type ScopeOptions } from './cancel-scope.js';
+import { Cancelled, TimeoutError } from './errors.js';
+import type { ScopeNode } from './scope-tree.js';
+import { rejected } from './promises.js';
+
+type Body<T> = (scope: CancelScope) => T | PromiseLike<T>;
+
+/** Options of {@link failAfter} and {@link failAt}. */
+export interface FailOptions extends ScopeOptions {
+  /** Said in the message of the TimeoutError: what took too long. */
+  reason?: string | undefined;
+}
+
+/** The options with which a body that takes no scope keeps its result type: nothing but time can end it. */
+export type PlainFailOptions = Omit<FailOptions, 'signal'>;
+
+/**
+ * Gives `body` a time limit: when it is over, what waits in `body` is cancelled, and the program moves on. Without a
+ * body it returns the scope, to be run later; the time counts from `run()`.
+ *
+ * Waits until `body` has ended.
+ *
+ * @param ms - Milliseconds; null or Infinity for no limit; 0 or less means that the time is over already.
+ * @returns What `body` returned, or undefined when it was cancelled (the scope's `cancelledCaught` tells for certain).
+ * @throws What `body` throws; `Cancelled` when a scope around is cancelled; TypeError or RangeError for bad arguments.
+ *
+ * Semantics: `move_on_after` of AnyIO and Trio.
+ *
+ * @example
+ * ```ts
+ * import { moveOnAfter, sleep } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * assert.equal(await moveOnAfter(1_000, () => sleep(1).then(() => 'in time')), 'in time');
+ * assert.equal(await moveOnAfter(1, () => sleep(1_000).then(() => 'in time')), undefined);
+ * ```
+ */
+export function moveOnAfter(ms: number | null, options?: ScopeOptions): CancelScope;
+export function moveOnAfter<T>(ms: number | null, body: Body<T>, options?: ScopeOptions): Promise<T | undefined>;
+export function moveOnAfter<T>(
+  ms: number | null,
+  body?: Body<T> | ScopeOptions,
+  options?: ScopeOptions,
+): CancelScope | Promise<T | undefined> {
+  const where = 'moveOnAfter()';
+  return moveOn(where, () => ({ timeout: limit(where, 'ms', ms) }), arguments.length > 1, body, options);
+}
+
+/**
+ * The same as {@link moveOnAfter}, with a time on the clock instead of a duration.
+ *
+ * Waits until `body` has ended.
+ *
+ * @param deadline - A time on the clock of `currentTime()`, in milliseconds; null or Infinity for none.
+ * @returns What `body` returned, or undefined when it was cancelled.
+ * @throws What `body` throws; `Cancelled` when a scope around is cancelled; TypeError or RangeError for bad arguments.
+ *
+ * Semantics: Trio's `move_on_at`.
+ *
+ * @example
+ * ```ts
+ * import { currentTime, moveOnAt, sleepForever } from '@taskscope/core';
+ *
+ * const deadline = currentTime() + 2;
+ * await moveOnAt(deadline, () => sleepForever());
+ * await moveOnAt(deadline, () => sleepForever()); // over already
+ * ```
+ */
+export function moveOnAt(deadline: number | null, options?: ScopeOptions): CancelScope;
+export function moveOnAt<T>(deadline: number | null, body: Body<T>, options?: ScopeOptions): Promise<T | undefined>;
+export function moveOnAt<T>(
+  deadline: number | null,
+  body?: Body<T> | ScopeOptions,
+  options?: ScopeOptions,
+): CancelScope | Promise<T | undefined> {
+  const where = 'moveOnAt()';
+  return moveOn(where, () => ({ deadline: limit(where, 'deadline', deadline) }), arguments.length > 1, body, options);
+}
+
+/**
+ * Gives `body` a time limit, and fails with a TimeoutError when that is why it was cancelled. When it was cancelled by its own scope's
+ * `cancel()` or signal the result is undefined, and when a scope around was cancelled first, `Cancelled` goes on outward.
+ *
+ * Waits until `body` has ended: it is told at its next wait, and may clean up.
+ *
+ * @param ms - Milliseconds; null or Infinity for no limit; 0 or less means that the time is over already.
+ * @throws TimeoutError when the time was over; what `body` throws; `Cancelled` when a scope around is cancelled; TypeError or
+ * RangeError for bad arguments.
+ *
+ * Semantics: `fail_after` of AnyIO and Trio.
+ *
+ * @example
+ * ```ts
+ * import { failAfter, sleep, TimeoutError } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * await failAfter(1_000, () => sleep(1));
+ * await assert.rejects(
+ *   failAfter(1, () => sleep(1_000), { reason: 'waiting for tea' }),
+ *   (error) => error instanceof TimeoutError && error.message.includes('waiting for tea'),
+ * );
+ * ```
+ */
+export function failAfter<T>(ms: number | null, body: () => T | PromiseLike<T>, options?: PlainFailOptions): Promise<T>;
+export function failAfter<T>(ms: number | null, body: Body<T>, options?: FailOptions): Promise<T | undefined>;
+export function failAfter<T>(ms: number | null, body: Body<T>, options?: FailOptions): Promise<T | undefined> {
+  return fail('failAfter()', () => ({ timeout: limit('failAfter()', 'ms', ms) }), body, options, `after ${ms} ms`);
+}
+
+/**
+ * The same as {@link failAfter}, with a time on the clock instead of a duration.
+ *
+ * Waits until `body` has ended.
+ *
+ * @param deadline - A time on the clock of `currentTime()`, in milliseconds; null or Infinity for none.
+ * @throws TimeoutError when the deadline passed; what `body` throws; `Cancelled` when a scope around is cancelled; TypeError or
+ * RangeError for bad arguments.
+ *
+ * Semantics: Trio's `fail_at`.
+ *
+ * @example
+ * ```ts
+ * import { currentTime, failAt, sleepForever, TimeoutError } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * await assert.rejects(failAt(currentTime() + 1, () => sleepForever()), TimeoutError);
+ * ```
+ */
+export function failAt<T>(deadline: number | null, body: () => T | PromiseLike<T>, options?: PlainFailOptions): Promise<T>;
+export function failAt<T>(deadline: number | null, body: Body<T>, options?: FailOptions): Promise<T | undefined>;
+export function failAt<T>(deadline: number | null, body: Body<T>, options?: FailOptions): Promise<T | undefined> {
+  return fail(
+    'failAt()',
+    () => ({ deadline: limit('failAt()', 'deadline', deadline) }),
+    body,
+    options,
+    `at its deadline, ${deadline} ms`,
+  );
+}
+
+/**
+ * Runs `body` in a scope that keeps out the cancellation and the deadlines of the scopes around. Use it for the few waits that must
+ * not be interrupted, and mostly in the form of {@link cleanup}, which has a time limit: a shield without one can hang.
+ *
+ * Waits until `body` has ended.
+ *
+ * @throws What `body` throws; TypeError for bad arguments.
+ *
+ * Semantics: `CancelScope(shield=True)` of AnyIO and Trio.
+ *
+ * @example
+ * ```ts
+ * import { moveOnAfter, shield, sleep } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * let committed = false;
+ * await moveOnAfter(1, () =>
+ *   shield(async () => {
+ *     await sleep(3);
+ *     committed = true;
+ *   }),
+ * );
+ * assert.ok(committed);
+ * ```
+ */
+export function shield<T>(body: () => T | PromiseLike<T>, options?: Pick<ScopeOptions, 'name'>): Promise<T>;
+export function shield<T>(body: Body<T>, options?: Omit<ScopeOptions, 'shield'>): Promise<T | undefined>;
+export function shield<T>(body: Body<T>, options?: Omit<ScopeOptions, 'shield'>): Promise<T | undefined> {
+  try {
+    checkOptions('shield()', options);
+    return runScope(new CancelScope({ name: 'shield', ...options, shield: true }), 'shield()', body);
+  } catch (error) {
+    return rejected(error);
+  }
+}
+
+/**
+ * The earliest deadline that can cancel the running code: of all scopes from the innermost outward, up to the nearest shield.
+ *
+ * @returns A time on the clock of `currentTime()`, in milliseconds; Infinity when there is none, -Infinity when the scope is
+ * cancelled already.
+ *
+ * Semantics: `current_effective_deadline` of AnyIO and Trio.
+ *
+ * @example
+ * ```ts
+ * import { currentEffectiveDeadline, currentTime, moveOnAfter } from '@taskscope/core';
+ * import assert from 'node:assert/strict';
+ *
+ * assert.equal(currentEffectiveDeadline(), Infinity);
+ * await moveOnAfter(1_000, () => {
+ *   assert.ok(currentEffectiveDeadline() <= currentTime() + 1_000);
+ * });
+ * ```
+ */
+export function currentEffectiveDeadline(): number {
+  const current = peekScope();
+  if (current.cancellation !== undefined) return -Infinity;
+  let earliest = Infinity;
+  for (let scope: ScopeNode | undefined = current; scope !== undefined; scope = scope.shield ? undefined : scope.owner) {
+    earliest = Math.min(earliest, scope.dueAt);
+  }
+  return earliest;
+}
+
+/** null means no limit. undefined is refused: it is mostly a setting that was forgotten, and waiting for ever hides that. */
+function limit(where: string, argument: string, value: number | null): number {
+  if (value === null) return Infinity;
+  if (typeof value !== 'number') {
+    throw new TypeError(
+      `${where}: ${argument} must be a number of milliseconds, or null for no limit, got ${describe(value)}`,
+    );
+  }
+  checkTime(where, argument, value);
+  return value;
+}
+
+function moveOn<T>(
+  where: string,
+  time: () => CancelScopeOptions,
+  hasBody: boolean,
+  body: Body<T> | ScopeOptions | undefined,
+  options: ScopeOptions | undefined,
+): CancelScope | Promise<T | undefined> {
+  const name = where.slice(0, -2);
+  if (!hasBody || (typeof body === 'object' && body !== null && !isThenable(body))) {
+    return new CancelScope({ name, ...(body as ScopeOptions), ...time() });
+  }
+  if (body === undefined) throw new TypeError(`${where}: body must be a function, got undefined`);
+  try {
+    checkFunction(where, 'body', body);
+    checkOptions(where, options);
+    return runScope(new CancelScope({ name, ...options, ...time() }), where, body as Body<T>);
+  } catch (error) {
+    return rejected(error);
+  }
+}
+
+function fail<T>(
+  where: string,
+  time: () => CancelScopeOptions,
+  body: Body<T>,
+  options: FailOptions | undefined,
+  when: string,
+): Promise<T | undefined> {
+  try {
+    checkOptions(where, options);
+    const scope = new CancelScope({ name: where.slice(0, -2), ...options, ...time() });
+    return runScope(scope, where, body, () => {
+      const cause = causeOf(scope);
+      if (!(cause instanceof Cancelled) || cause.source !== 'deadline') return undefined;
+      const what = options?.reason === undefined ? '' : `${options.reason} `;
+      throw new TimeoutError(`${what}timed out ${when}`, { cause });
+    });
+  } catch (error) {
+    return rejected(error);
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The budget of an event-loop turn.
+ *
+ * Promise reactions run before timers and I/O. Tasks that only do what completes at once (a send into a buffer with room, a
+ * free lock, a hand-over to a task that waits) would therefore keep deadlines and sockets waiting for ever. So each such
+ * operation costs one from a budget. When it is used up, operations take effect as before but their promises settle in the next turn, all
+ * together, so that no task races ahead of the others.
+ *
+ * The fast path is one decrement and one test. Every 16th operation looks at the clock as well, for those who compute a
+ * lot in between.
+ */
+
+import { platform } from '#platform';
+import { shared } from './shared.js';
+
+const OPERATIONS = 1024;
+const MILLISECONDS = 5;
+const LOOK_AT_CLOCK_EVERY = 16; // a power of two
+
+interface Turn {
+  /** What is left of the budget. While it is used up, and while someone probes, it is kept at 1: see `hasBudget`. */
+  left: number;
+  began: number;
+  readonly putOff: (() => void)[];
+  flushing: boolean;
+  readonly probes: Set<Probe>;
+  /** Grows with everything that happens in the runtime. When it stands still for a turn, everyone waits. */
+  activity: number;
+}
+
+/**
+ * What takes from the budget: an operation that completes at once and could have been cancelled, one that could not, or a
+ * hand-over to a task that waits.
+ */
+export type Operation = 'checkpoint' | 'shielded' | 'hand-over';
+
+/** Sees every operation that would complete at once, and may have it put off. For testing. */
+export interface Probe {
+  /** Returns whether the operation may complete at once. */
+  operation(kind: Operation): boolean;
+  /** A point was passed that only looks for a cancellation. */
+  cancelPoint(): void;
+}
+
+const turn: Turn = shared<Turn>('turn', () => ({
+  left: OPERATIONS,
+  began: performance.now(),
+  putOff: [],
+  flushing: false,
+  probes: new Set(),
+  activity: 0,
+}));
+
+/** Takes one operation from the budget. Returns whether it may complete at once. */
+export function hasBudget(kind: Operation = 'checkpoint'): boolean {
+  return (--turn.left & (LOOK_AT_CLOCK_EVERY - 1)) !== 0 || look(kind);
+}
+
+/** A point was passed that only looks for a cancellation, and so costs nothing. */
+export function noteCancelPoint(): void {
+  for (const probe of turn.probes) probe.cancelPoint();
+}
+
+function look(kind: Operation): boolean {
+  let mayComplete = true;
+  if (turn.probes.size > 0) {
+    turn.left = 1;
+    for (const probe of turn.probes) if (!probe.operation(kind)) mayComplete = false;
+  }
+  if (turn.flushing) {
+    turn.left = 1;
+    return false;
+  }
+  return mayComplete && turn.left > 0 && performance.now() - turn.began < MILLISECONDS;
+}
+
+/** Calls `resume` in the next turn of the event loop, together with everything else that was put off. */
+export function putOff(resume: () => void): void {
+  turn.activity++;
+  turn.putOff.push(resume);
+  if (turn.flushing) return;
+  turn.flushing = true;
+  turn.left = 1;
+  platform.nextTurn(nextTurn);
+}
+
+function nextTurn(): void {
+  turn.activity++;
+  turnBegins();
+  turn.flushing = false;
+  for (const resume of turn.putOff.splice(0)) resume();
+}
+
+/** The platform has called: a turn of the event loop begins, so the whole budget is there again. */
+export function turnBegins(): void {
+  turn.left = turn.probes.size > 0 ? 1 : OPERATIONS;
+  turn.began = performance.now();
+}
+
+/** Calls `fn` in the next turn of the event loop. Unlike `putOff`, that is nothing that the runtime has going on. */
+export function inNextTurn(fn: () => void): void {
+  platform.nextTurn(fn);
+}
+
+/** Something began, ended or was put off. */
+export function noteActivity(): void {
+  turn.activity++;
+}
+
+/** For those who wait until nothing happens any more: grows whenever something does. */
+export function activityCount(): number {
+  return turn.activity;
+}
+
+/** Whether operations are waiting for the next turn. */
+export function isTurnPending(): boolean {
+  return turn.flushing;
+}
+
+/** Shows every operation to `probe` until it is disposed of. */
+export function addProbe(probe: Probe): Disposable {
+  turn.probes.add(probe);
+  turn.left = 1; // every operation looks
+  return {
+    [Symbol.dispose](): void {
+      turn.probes.delete(probe);
+    },
+  };
+}

@@ -1,0 +1,15 @@
+// The steps of `npm test`, in the order in which they run. Each is an object with `name`, `about` and `run` (see
+// tools/test.mjs); a new one is registered here and nowhere else.
+
+import { build } from './build.mjs';
+import { conformance } from './conformance.mjs';
+import { docs } from './docs.mjs';
+import { format } from './format.mjs';
+import { lint } from './lint.mjs';
+import { packages } from './packages.mjs';
+import { size } from './size.mjs';
+import { types } from './types.mjs';
+import { vitest } from './vitest.mjs';
+
+/** @type {import('../test.mjs').Step[]} */
+export const steps = [build, types, docs, lint, format, vitest, conformance, packages, size];

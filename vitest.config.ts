@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests run on the sources: `@taskscope/…` and `#platform` resolve by the condition that package.json keeps for this.
+const conditions = ['@taskscope/source', 'module', 'node', 'development|production'];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    environment: 'node',
+    pool: 'forks',
+    execArgv: ['--expose-gc'],
+    include: [
+      'packages/*/src/**/*.test.ts',
+      'examples/**/*.test.ts',
+      'conformance/**/*.test.ts',
+      'tools/**/*.test.ts',
+    ],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    // What a test prints is of interest only if it fails.
+    silent: 'passed-only',
+    testTimeout: 10_000,
+  },
+});
