@@ -48,18 +48,80 @@ const LONGEST_DELAY = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => performance.now(),
   schedule(at, wake) {
-    // Timers count whole milliseconds. Rounding up spares a second timer for the last fraction.
-    const delay = Math.min(Math.max(Math.ceil(at - performance.now()), 0), LONGEST_DELAY);
-    const timer = platform.withoutContext(() =>
-      setTimeout(() => {
-        turnBegins();
-        wake();
-      }, delay),
-    );
-    return {
-      cancel(): void {
-        clearTimeout(timer);
-      },
-    };
+    const timer = takeSpare(at) ?? new Timer(at);
+    timer.begin(wake);
+    return timer;
   },
 };
+
+/**
+ * The last timer that was no longer needed. Most timeouts do not happen, and making and clearing a platform timer for each would be
+ * most of what they cost. So it is kept, without keeping the process alive, and serves the next who does not need it to
+ * ring any earlier; it may then ring too early, which does no harm.
+ */
+let spare: Timer | undefined;
+
+function takeSpare(at: number): Timer | undefined {
+  if (spare === undefined || spare.at > at) return undefined;
+  const timer = spare;
+  spare = undefined;
+  timer.keepAlive(true);
+  return timer;
+}
+
+/** Of two timers the one that rings earlier is of use to more. */
+function keepSpare(timer: Timer): void {
+  const other = spare;
+  if (!timer.isReferable || (other !== undefined && other.at <= timer.at)) {
+    timer.clear();
+    return;
+  }
+  other?.clear();
+  timer.keepAlive(false);
+  spare = timer;
+}
+
+class Timer {
+  readonly at: number;
+  readonly #timeout: ReturnType<typeof setTimeout>;
+  #wake: (() => void) | undefined = undefined;
+
+  constructor(at: number) {
+    this.at = at;
+    // Timers count whole milliseconds. Rounding up spares a second timer for the last fraction.
+    const delay = Math.min(Math.max(Math.ceil(at - performance.now()), 0), LONGEST_DELAY);
+    this.#timeout = platform.withoutContext(() => setTimeout(() => this.#ring(), delay));
+  }
+
+  begin(wake: () => void): void {
+    this.#wake = wake;
+  }
+
+  /** In browsers a timer is a number, and keeps nothing alive. */
+  get isReferable(): boolean {
+    return typeof this.#timeout === 'object';
+  }
+
+  keepAlive(keep: boolean): void {
+    if (keep) this.#timeout.ref();
+    else this.#timeout.unref();
+  }
+
+  clear(): void {
+    clearTimeout(this.#timeout);
+  }
+
+  cancel(): void {
+    if (this.#wake === undefined) return;
+    this.#wake = undefined;
+    keepSpare(this);
+  }
+
+  #ring(): void {
+    if (spare === this) spare = undefined;
+    turnBegins();
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}
