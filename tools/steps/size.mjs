@@ -9,7 +9,8 @@ const budgetFile = fileURLToPath(new URL('../size-budget.json', import.meta.url)
 
 /**
  * What each entry point adds to a web page: bundled for browsers, minified, compressed by brotli, without its
- * dependencies. The bundle must not reach a `node:` import, unless its budget says `"platform": "node"`.
+ * dependencies. The bundle must not reach a `node:` import, unless its budget says `"platform": "node"`. The
+ * README gives the figure in whole kB, rounded up.
  */
 export const size = {
   name: 'size',
@@ -20,6 +21,7 @@ export const size = {
     const { build } = await import('esbuild');
     /** @type {Record<string, { bytes: number, platform?: 'browser' | 'node' }>} */
     const budgets = JSON.parse(readFileSync(budgetFile, 'utf8'));
+    const readme = readFileSync(`${root}/README.md`, 'utf8');
     const rows = [];
     const problems = [];
     for (const { manifest, folder, entries } of publicPackages()) {
@@ -47,6 +49,8 @@ export const size = {
         rows.push([entry, `${code.length}`, `${bytes}`, `${budget.bytes}`]);
         if (bytes > budget.bytes)
           problems.push(`${entry} has ${bytes} bytes, more than its budget of ${budget.bytes}`);
+        const figure = `| \`${entry}\` | ${Math.ceil(bytes / 1000)} kB |`;
+        if (!readme.includes(figure)) problems.push(`README.md should say "${figure}" in its table of sizes`);
       }
     }
     return {

@@ -18,14 +18,15 @@ export type AllSettledResults<F extends Functions> = {
 };
 
 /**
- * Runs functions concurrently, for all their results. Like `Promise.all`, but when one fails the others are cancelled and awaited, and
- * no error is lost.
+ * Runs functions concurrently, for all their results. Like `Promise.all`, but when one fails the others are
+ * cancelled and awaited, and no error is lost.
  *
  * Waits until all have ended.
  *
  * @param tasks - Functions, not promises. Each is given its task's signal.
  * @returns The results in the order of `tasks`.
- * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; TypeError for bad arguments.
+ * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; TypeError for bad
+ * arguments.
  *
  * Semantics: AnyIO's `gather`.
  *

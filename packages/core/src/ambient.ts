@@ -1,22 +1,15 @@
 /**
  * The ambient scope: which scope the running code belongs to.
  *
- * One AsyncLocalStorage for the whole process holds the cell of the innermost scope. Where the platform has none (explicit
- * mode) it always holds nothing, and each wait is told its scope by `{ signal }`.
+ * One AsyncLocalStorage for the whole process holds the cell of the innermost scope. Where the platform has
+ * none (explicit mode) it always holds nothing, and each wait is told its scope by `{ signal }`.
  */
 
 import { checkFunction, checkSignal, isThenable } from './arguments.js';
 import { InvalidStateError } from './errors.js';
 import { notify, observing } from './instruments.js';
 import { rootContext, type RunContext } from './run-context.js';
-import {
-  cellOfSignal,
-  escapeError,
-  openScope,
-  ScopeNode,
-  warnOfEscape,
-  type Cell,
-} from './scope-tree.js';
+import { cellOfSignal, escapeError, openScope, ScopeNode, warnOfEscape, type Cell } from './scope-tree.js';
 import { platform } from '#platform';
 import type { ContextStorage } from './platform/platform.js';
 import { shared } from './shared.js';
@@ -50,7 +43,10 @@ export class PlainTask implements TaskRecord {
 
 export const storage: ContextStorage<Cell> = shared('storage', () => platform.createStorage<Cell>());
 
-/** The root of the tree: open from the beginning, never cancelled, and the scope of all code outside of `run()`. */
+/**
+ * The root of the tree: open from the beginning, never cancelled, and the scope of all code outside of
+ * `run()`.
+ */
 export const root: ScopeNode = shared('root', () => {
   const scope = new ScopeNode('root', 'root', rootContext, new PlainTask('root', undefined, 0));
   scope.state = 'open';
@@ -63,8 +59,8 @@ export const lostContextWatchers: RunContext[] = shared<RunContext[]>('lost', ()
 /** Options of everything that waits. */
 export interface WaitOptions {
   /**
-   * Ends the wait as well. The signal of a CancelScope stands for that scope: the wait is cancelled when the scope is. A
-   * foreign signal makes the wait reject with `signal.reason`.
+   * Ends the wait as well. The signal of a CancelScope stands for that scope: the wait is cancelled when
+   * the scope is. A foreign signal makes the wait reject with `signal.reason`.
    */
   signal?: AbortSignal | undefined;
 }
@@ -77,8 +73,9 @@ export function peekScope(): ScopeNode {
 }
 
 /**
- * The scope in which a wait or a scope that begins now belongs. Code whose scope was left is adopted by the nearest open one
- * around it; if its run asks for errors instead, the answer is a scope that refuses everything with that error.
+ * The scope in which a wait or a scope that begins now belongs. Code whose scope was left is adopted by the
+ * nearest open one around it; if its run asks for errors instead, the answer is a scope that refuses
+ * everything with that error.
  */
 export function currentScopeNode(): ScopeNode {
   const cell = storage.getStore();
@@ -130,7 +127,9 @@ export function checkParent(parent: ScopeNode): void {
   if (parent.state === 'new' && parent.cancellation !== undefined) throw parent.cancellation;
 }
 
-/** Calls `fn` with the scope of `cell` as its ambient scope. What it returns is a value or a native promise. */
+/**
+ * Calls `fn` with the scope of `cell` as its ambient scope. What it returns is a value or a native promise.
+ */
 export function invoke<A extends unknown[], R>(
   cell: Cell,
   fn: (...args: A) => R | PromiseLike<R>,
@@ -143,12 +142,13 @@ function call<A extends unknown[], R>(fn: (...args: A) => R | PromiseLike<R>, ..
   const result = fn(...args);
   if (result instanceof Promise) return result as Promise<R>;
   // A foreign thenable may begin its work only when then() is called: that has to happen in here, too.
-  return isThenable(result) ? Promise.resolve(result) : (result as R);
+  return isThenable(result) ? Promise.resolve(result) : result;
 }
 
 /**
- * Runs `fn` outside every scope and returns what it returns. For things that outlive whoever happens to set them up: a
- * connection pool, a cache that refreshes itself, a server's listener. What begins in there is cancelled by nobody.
+ * Runs `fn` outside every scope and returns what it returns. For things that outlive whoever happens to set
+ * them up: a connection pool, a cache that refreshes itself, a server's listener. What begins in there is
+ * cancelled by nobody.
  *
  * Does not wait. It does not change the caller's own AsyncLocalStorage values.
  *
@@ -171,9 +171,9 @@ export function detached<T>(fn: () => T): T {
 }
 
 /**
- * Ties a function to the scope that is current now: whoever calls it, and from wherever, it runs in this scope. For
- * callbacks of emitters and pools, which would otherwise run in the context of whoever triggers them. When the scope has
- * been left, the nearest open scope around it takes its place.
+ * Ties a function to the scope that is current now: whoever calls it, and from wherever, it runs in this
+ * scope. For callbacks of emitters and pools, which would otherwise run in the context of whoever triggers
+ * them. When the scope has been left, the nearest open scope around it takes its place.
  *
  * Does not wait.
  *

@@ -38,7 +38,10 @@ export function checkTime(where: string, argument: string, value: unknown): void
 
 /** A count: a whole number of at least `least`, or Infinity. */
 export function checkCount(where: string, argument: string, value: unknown, least: number): void {
-  if (typeof value !== 'number' || (!Number.isInteger(value) && Math.abs(value) !== Infinity && !Number.isNaN(value))) {
+  if (
+    typeof value !== 'number' ||
+    (!Number.isInteger(value) && Math.abs(value) !== Infinity && !Number.isNaN(value))
+  ) {
     throw new TypeError(`${where}: ${argument} must be a whole number or Infinity, got ${describe(value)}`);
   }
   if (!(value >= least)) {
@@ -65,10 +68,13 @@ export function checkName(where: string, value: unknown): void {
   }
 }
 
-/** Told by its methods and not by `instanceof`, so that signals of other realms and of polyfills are welcome. */
+/**
+ * Told by its methods and not by `instanceof`, so that signals of other realms and of polyfills are
+ * welcome.
+ */
 export function checkSignal(where: string, value: unknown): void {
   if (value === undefined) return;
-  const signal = value as Partial<AbortSignal> | null;
+  const signal: Partial<AbortSignal> | null = value;
   if (
     typeof signal !== 'object' ||
     signal === null ||

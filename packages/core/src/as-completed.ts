@@ -10,15 +10,18 @@ import { checkTasks, waitIn, type TaskFunction } from './task-functions.js';
 import type { Task, TaskHandle } from './task.js';
 
 /**
- * Runs functions concurrently, and gives `body` their handles in the order in which they end. When one fails, the others and `body` are
- * cancelled; when `body` returns before all have ended, the rest are cancelled.
+ * Runs functions concurrently, and gives `body` their handles in the order in which they end. When one
+ * fails, the others and `body` are cancelled; when `body` returns before all have ended, the rest are
+ * cancelled.
  *
  * Waits until `body` and all tasks have ended.
  *
  * @param tasks - Functions. Each is given its task's signal.
- * @param body - Its argument can be iterated once. Iterating is cancel-safe: a cancelled step loses no handle.
+ * @param body - Its argument can be iterated once. Iterating is cancel-safe: a cancelled step loses no
+ * handle.
  * @returns What `body` returned.
- * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; TypeError for bad arguments.
+ * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; TypeError for bad
+ * arguments.
  *
  * Semantics: AnyIO's `as_completed`.
  *
@@ -59,7 +62,8 @@ export function asCompleted<T, R>(
         const inGroup = waitIn(tg);
         const next = async (): Promise<IteratorResult<TaskHandle<T>, undefined>> => {
           if (given === functions.length) return { done: true, value: undefined };
-          if (given === ended.length) await somethingEnded.park({ ...inGroup, label: 'the next task to end' });
+          if (given === ended.length)
+            await somethingEnded.park({ ...inGroup, label: 'the next task to end' });
           return { done: false, value: ended[given++]! };
         };
         const result = await body({ [Symbol.asyncIterator]: () => ({ next }) });

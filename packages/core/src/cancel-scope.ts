@@ -7,7 +7,7 @@ import { rootContext } from './run-context.js';
 import { CAUGHT, leaveWithError } from './scope-exit.js';
 import { cellOfSignal, openScope, ScopeNode } from './scope-tree.js';
 import { linkSignal } from './signal-link.js';
-import { rejected, silenced } from './promises.js';
+import { rejected, silence } from './promises.js';
 
 /** What all functions that open a scope accept. */
 export interface ScopeOptions {
@@ -15,7 +15,10 @@ export interface ScopeOptions {
   shield?: boolean | undefined;
   /** For messages and the task tree. */
   name?: string | undefined;
-  /** Cancels the scope when it aborts. In explicit mode, the signal of a CancelScope makes that scope the parent. */
+  /**
+   * Cancels the scope when it aborts. In explicit mode, the signal of a CancelScope makes that scope the
+   * parent.
+   */
   signal?: AbortSignal | undefined;
 }
 
@@ -41,11 +44,12 @@ export let facadeOf: (node: ScopeNode) => CancelScope;
 export let causeOf: (scope: CancelScope) => Error | undefined;
 
 /**
- * A part of a program that can be cancelled: everything that waits inside `run()`, in whatever task, however deep. While
- * the scope is cancelled each wait in it rejects with `Cancelled`, again and again; the scope catches that when it leaves
- * `run()`, unless a scope around it is cancelled as well.
+ * A part of a program that can be cancelled: everything that waits inside `run()`, in whatever task,
+ * however deep. While the scope is cancelled each wait in it rejects with `Cancelled`, again and again; the
+ * scope catches that when it leaves `run()`, unless a scope around it is cancelled as well.
  *
- * It can be cancelled, shielded and given a deadline before it is entered, and while it runs. It is entered once.
+ * It can be cancelled, shielded and given a deadline before it is entered, and while it runs. It is entered
+ * once.
  *
  * Semantics: `CancelScope` of AnyIO and Trio.
  *
@@ -100,11 +104,14 @@ export class CancelScope {
   /**
    * Runs `body` in this scope.
    *
-   * Waits until `body` has ended. Being cancelled is not the end of `body`: it is told at its next wait, and may clean up.
+   * Waits until `body` has ended. Being cancelled is not the end of `body`: it is told at its next wait,
+   * and may clean up.
    *
-   * @returns What `body` returned, also when it finished in spite of a cancellation; undefined when the scope caught its cancellation.
-   * @throws What `body` throws, less the cancellation that this scope catches; `Cancelled` when a scope around it is cancelled;
-   * InvalidStateError when the scope was entered before; TypeError when `body` is no function.
+   * @returns What `body` returned, also when it finished in spite of a cancellation; undefined when the
+   * scope caught its cancellation.
+   * @throws What `body` throws, less the cancellation that this scope catches; `Cancelled` when a scope
+   * around it is cancelled; InvalidStateError when the scope was entered before; TypeError when `body` is
+   * no function.
    *
    * @example
    * ```ts
@@ -121,8 +128,8 @@ export class CancelScope {
   }
 
   /**
-   * Cancels the scope: in this call every wait below that is not shielded is taken out of its queue and rejects. Allowed
-   * before `run()`, and more than once; the first reason stands.
+   * Cancels the scope: in this call every wait below that is not shielded is taken out of its queue and
+   * rejects. Allowed before `run()`, and more than once; the first reason stands.
    *
    * Does not wait.
    *
@@ -135,8 +142,9 @@ export class CancelScope {
   }
 
   /**
-   * The time at which the scope is cancelled, on the clock of `currentTime()`; Infinity when there is none, and for a relative
-   * timeout until `run()`. It may be moved while the scope runs; moving it does not undo a cancellation.
+   * The time at which the scope is cancelled, on the clock of `currentTime()`; Infinity when there is none,
+   * and for a relative timeout until `run()`. It may be moved while the scope runs; moving it does not undo
+   * a cancellation.
    */
   get deadline(): number {
     return this.#node.dueAt;
@@ -160,7 +168,10 @@ export class CancelScope {
     this.#node.setShield(value);
   }
 
-  /** Whether this scope itself was cancelled: by `cancel()`, its signal, a failed task, or since its deadline has passed. */
+  /**
+   * Whether this scope itself was cancelled: by `cancel()`, its signal, a failed task, or since its
+   * deadline has passed.
+   */
   get cancelCalled(): boolean {
     const node = this.#node;
     if (node.ownCancellation === undefined && node.dueAt !== Infinity && node.state !== 'left') {
@@ -180,9 +191,10 @@ export class CancelScope {
   }
 
   /**
-   * An AbortSignal for APIs that take one. It aborts when the scope is *effectively* cancelled, by itself or from around, with
-   * the `Cancelled` as its reason; what such an API then throws counts as that cancellation. It is created on first use, and
-   * anew once the scope is no longer effectively cancelled (a signal cannot be reset).
+   * An AbortSignal for APIs that take one. It aborts when the scope is *effectively* cancelled, by itself
+   * or from around, with the `Cancelled` as its reason; what such an API then throws counts as that
+   * cancellation. It is created on first use, and anew once the scope is no longer effectively cancelled (a
+   * signal cannot be reset).
    */
   get signal(): AbortSignal {
     return this.#node.signal;
@@ -235,7 +247,7 @@ export class CancelScope {
         return value;
       },
       (error: unknown) => {
-        silenced(left, error);
+        silence(left, error);
         return failed(error);
       },
     );
@@ -244,14 +256,18 @@ export class CancelScope {
 
   static {
     runScope = (scope, where, body, onCaught) => scope.#enter(where, body, onCaught);
-    facadeOf = (node) => (node.facade ??= new (CancelScope as unknown as FacadeConstructor)({}, node)) as CancelScope;
+    facadeOf = (node) =>
+      (node.facade ??= new (CancelScope as unknown as FacadeConstructor)({}, node)) as CancelScope;
     causeOf = (scope) => scope.#node.ownCancellation;
   }
 }
 
 type FacadeConstructor = new (options: CancelScopeOptions, node: ScopeNode) => CancelScope;
 
-/** The scope in which a scope, a group or a run with that option begins. Throws where the runtime refuses to work. */
+/**
+ * The scope in which a scope, a group or a run with that option begins. Throws where the runtime refuses to
+ * work.
+ */
 export function parentScope(where: string, signal: AbortSignal | undefined): ScopeNode {
   const parent = signal === undefined ? currentScopeNode() : scopeOfWait(where, { signal });
   checkParent(parent);

@@ -11,10 +11,11 @@ class CheckpointWait extends Wait<void> {
 }
 
 /**
- * Lets others run, and rejects if the scope is cancelled. In a computation without any other wait, call it now and then.
+ * Lets others run, and rejects if the scope is cancelled. In a computation without any other wait, call it
+ * now and then.
  *
- * Waits no longer than for those who are ready; when the event loop has been kept from its other work for too long, until its next
- * turn. Cancelled before or during: rejects. It loses nothing.
+ * Waits no longer than for those who are ready; when the event loop has been kept from its other work for
+ * too long, until its next turn. Cancelled before or during: rejects. It loses nothing.
  *
  * @throws Cancelled when the scope is cancelled; `signal.reason` when a foreign signal has aborted.
  *

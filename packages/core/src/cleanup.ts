@@ -13,15 +13,17 @@ export interface CleanupOptions {
 const DEFAULT_GRACE = 5_000;
 
 /**
- * Runs `body` shielded from the cancellation around, but not for ever: for `finally` blocks and disposers that have to wait.
- * When the grace period is over, what still waits in `body` is cancelled, and the program moves on.
+ * Runs `body` shielded from the cancellation around, but not for ever: for `finally` blocks and disposers
+ * that have to wait. When the grace period is over, what still waits in `body` is cancelled, and the
+ * program moves on.
  *
  * Waits until `body` has ended.
  *
  * @returns What `body` returned; undefined when it took too long.
  * @throws What `body` throws; TypeError or RangeError for bad arguments.
  *
- * Semantics: `CancelScope(deadline=…, shield=True)`, the idiom of Trio's and AnyIO's documentation, with a name.
+ * Semantics: `CancelScope(deadline=…, shield=True)`, the idiom of Trio's and AnyIO's documentation, with a
+ * name.
  *
  * @example
  * ```ts
@@ -56,14 +58,15 @@ export function cleanup<T>(
 }
 
 /**
- * Acquires a resource, uses it, and releases it in a {@link cleanup}, however the use ended. What was acquired is always
- * released, also when the cancellation came in the very moment of acquiring.
+ * Acquires a resource, uses it, and releases it in a {@link cleanup}, however the use ended. What was
+ * acquired is always released, also when the cancellation came in the very moment of acquiring.
  *
- * Waits for all three. Cancelled before or during `acquire`: that is for `acquire` to handle, and `use` is not called if it throws.
+ * Waits for all three. Cancelled before or during `acquire`: that is for `acquire` to handle, and `use` is
+ * not called if it throws.
  *
  * @returns What `use` returned.
- * @throws What `acquire`, `use` or `release` throws; when both `use` and `release` throw, an AggregateError of both; TypeError or RangeError
- * for bad arguments.
+ * @throws What `acquire`, `use` or `release` throws; when both `use` and `release` throw, an AggregateError
+ * of both; TypeError or RangeError for bad arguments.
  *
  * Semantics: `async with` around a resource, with AnyIO's `aclose_forcefully` idiom for the end.
  *

@@ -22,20 +22,23 @@ export interface Clock {
   /** The time in milliseconds. It never goes backwards. */
   now(): number;
   /**
-   * Calls `wake` once, as soon as it can when the clock has reached `at`. Waking too early does no harm. A run has at most
-   * one such call pending.
+   * Calls `wake` once, as soon as it can when the clock has reached `at`. Waking too early does no harm. A
+   * run has at most one such call pending.
    */
   schedule(at: number, wake: () => void): { cancel(): void };
   /**
-   * Called when a run that uses this clock begins; what it returns is called when the run has ended. For virtual clocks,
-   * which have to know when everyone waits.
+   * Called when a run that uses this clock begins; what it returns is called when the run has ended. For
+   * virtual clocks, which have to know when everyone waits.
    */
   attach?(run: RunMonitor): () => void;
 }
 
 /** What a clock may see and do of the run that it drives. */
 export interface RunMonitor {
-  /** Whether every wait in the run is one that only the run itself can end: with no deadline left, a deadlock. */
+  /**
+   * Whether every wait in the run is one that only the run itself can end: with no deadline left, a
+   * deadlock.
+   */
   isStuck(): boolean;
   /** Ends the run: it is cancelled, and when everyone has left it rejects with this error. */
   fail(error: Error): void;
@@ -55,9 +58,9 @@ export const systemClock: Clock = {
 };
 
 /**
- * The last timer that was no longer needed. Most timeouts do not happen, and making and clearing a platform timer for each would be
- * most of what they cost. So it is kept, without keeping the process alive, and serves the next who does not need it to
- * ring any earlier; it may then ring too early, which does no harm.
+ * The last timer that was no longer needed. Most timeouts do not happen, and making and clearing a platform
+ * timer for each would be most of what they cost. So it is kept, without keeping the process alive, and
+ * serves the next who does not need it to ring any earlier; it may then ring too early, which does no harm.
  */
 let spare: Timer | undefined;
 

@@ -1,11 +1,11 @@
 /**
- * All that is due at some time, of all tasks that share a clock: one binary heap and one platform timer, for the
- * earliest entry.
+ * All that is due at some time, of all tasks that share a clock: one binary heap and one platform timer,
+ * for the earliest entry.
  *
- * Entries are the scopes and waits themselves: each knows its own place in the heap, so it is taken out without a
- * search. When the earliest entry is taken out the timer stays: it wakes too early, finds nothing due and is set again,
- * which is cheaper than a new timer for each timeout that did not happen. Only when the heap is empty is it cancelled, since
- * it would keep the process alive.
+ * Entries are the scopes and waits themselves: each knows its own place in the heap, so it is taken out
+ * without a search. When the earliest entry is taken out the timer stays: it wakes too early, finds nothing
+ * due and is set again, which is cheaper than a new timer for each timeout that did not happen. Only when
+ * the heap is empty is it cancelled, since it would keep the process alive.
  */
 
 import type { Clock } from './clock.js';
@@ -51,7 +51,10 @@ export class DeadlineQueue {
     if (this.#heap.length === 0) this.#stopTimer();
   }
 
-  /** Calls every entry that is due, earliest first: what was due before something else wins, however late both are noticed. */
+  /**
+   * Calls every entry that is due, earliest first: what was due before something else wins, however late
+   * both are noticed.
+   */
   serve(): void {
     if (this.#serving) return;
     this.#serving = true;

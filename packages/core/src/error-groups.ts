@@ -1,8 +1,9 @@
 /**
- * Working with errors that come in groups: PEP 654 for AggregateError. An error that is not an AggregateError is a leaf;
- * splitting keeps the nesting, and a group that loses all its members disappears.
+ * Working with errors that come in groups: PEP 654 for AggregateError. An error that is not an
+ * AggregateError is a leaf; splitting keeps the nesting, and a group that loses all its members disappears.
  *
- * Groups can be nested very deeply (a chain of task groups whose innermost child failed), so nothing here recurses.
+ * Groups can be nested very deeply (a chain of task groups whose innermost child failed), so nothing here
+ * recurses.
  */
 
 import { checkFunction, describe } from './arguments.js';
@@ -16,8 +17,8 @@ export type Match<E> =
   (new (...args: any[]) => E) | ((error: unknown) => boolean);
 
 /**
- * Splits an error into the leaves that match and the rest, each with the nesting kept. Either is undefined when there is
- * nothing in it. An error that is no group is treated as a group of one.
+ * Splits an error into the leaves that match and the rest, each with the nesting kept. Either is undefined
+ * when there is nothing in it. An error that is no group is treated as a group of one.
  *
  * @param match - An error class, or a predicate that is called with each leaf.
  * @throws TypeError when `match` is neither.
@@ -45,8 +46,8 @@ export function splitErrors<E>(
 }
 
 /**
- * The leaves of an error: what is left when every AggregateError is replaced by its members. An error that is no group
- * is its own only leaf.
+ * The leaves of an error: what is left when every AggregateError is replaced by its members. An error that
+ * is no group is its own only leaf.
  *
  * @example
  * ```ts
@@ -72,10 +73,11 @@ export function flattenErrors(error: unknown): unknown[] {
 }
 
 /**
- * `except*` for JavaScript. Runs `body`; when it throws, each handler in turn is called with the leaves that match it, as
- * one AggregateError, and what no handler takes is thrown. Handlers may be async, and each leaf goes to the first that
- * matches. What handlers throw is combined with what nobody took. Cancellations go only to a handler that names them
- * (with the class `Cancelled` or a predicate of its own).
+ * `except*` for JavaScript. Runs `body`; when it throws, each handler in turn is called with the leaves
+ * that match it, as one AggregateError, and what no handler takes is thrown. Handlers may be async, and
+ * each leaf goes to the first that matches. What handlers throw is combined with what nobody took.
+ * Cancellations go only to a handler that names them (with the class `Cancelled` or a predicate of its
+ * own).
  *
  * Waits for `body` and for the handlers.
  *
@@ -118,7 +120,9 @@ type Handler = readonly [matches: (error: unknown) => boolean, handle: (group: A
 
 function parseHandler(handler: unknown, index: number): Handler {
   if (!Array.isArray(handler)) {
-    throw new TypeError(`catchErrors(): handler ${index} must be a pair [match, handler], got ${describe(handler)}`);
+    throw new TypeError(
+      `catchErrors(): handler ${index} must be a pair [match, handler], got ${describe(handler)}`,
+    );
   }
   const [match, handle] = handler as [Match<unknown>, (group: AggregateError) => unknown];
   checkFunction('catchErrors()', `the second part of handler ${index}`, handle);
@@ -149,7 +153,10 @@ async function runWithHandlers<T>(
     }
     if (thrown.length > 0) {
       if (rest !== undefined) thrown.push(rest);
-      throw new AggregateError(thrown, 'errors raised by handlers of catchErrors(), and what no handler took');
+      throw new AggregateError(
+        thrown,
+        'errors raised by handlers of catchErrors(), and what no handler took',
+      );
     }
     if (rest === whole) throw error;
     if (rest !== undefined) throw rest;
@@ -158,8 +165,8 @@ async function runWithHandlers<T>(
 }
 
 /**
- * For callers who know that there can be only one: rethrows a group with a single leaf as that leaf, anything else as it
- * is.
+ * For callers who know that there can be only one: rethrows a group with a single leaf as that leaf,
+ * anything else as it is.
  *
  * @example
  * ```ts
@@ -177,8 +184,14 @@ export function rethrowSingle(error: unknown): never {
   throw leaves.length === 1 ? leaves[0] : error;
 }
 
-/** A group without the leaves that `remove` names: undefined if nothing is left, the same object if none was there. */
-export function withoutErrors(group: AggregateError, remove: (leaf: unknown) => boolean): AggregateError | undefined {
+/**
+ * A group without the leaves that `remove` names: undefined if nothing is left, the same object if none was
+ * there.
+ */
+export function withoutErrors(
+  group: AggregateError,
+  remove: (leaf: unknown) => boolean,
+): AggregateError | undefined {
   return keep(group, (leaf) => !remove(leaf));
 }
 
@@ -191,7 +204,8 @@ function predicate<E>(where: string, match: Match<E>): (error: unknown) => boole
     throw new TypeError(`${where}: match must be an error class or a predicate, got ${describe(match)}`);
   }
   if (isErrorClass(match)) {
-    // A handler for Error means errors. It gets no cancellation, unless the class it names is that of cancellations.
+    // A handler for Error means errors. It gets no cancellation, unless the class it names is that of
+    // cancellations.
     const namesCancellation = match.prototype instanceof Cancelled;
     return (leaf) => leaf instanceof match && (namesCancellation || !isCancellation(leaf));
   }

@@ -1,6 +1,6 @@
 /**
- * The errors of the three packages. Those that mark a cancellation or a group of errors carry a brand under a
- * registered symbol, so that two copies of the package in one process recognise each other's.
+ * The errors of the three packages. Those that mark a cancellation or a group of errors carry a brand under
+ * a registered symbol, so that two copies of the package in one process recognise each other's.
  */
 
 const CANCELLED = Symbol.for('taskscope.Cancelled');
@@ -26,8 +26,8 @@ function brand(constructor: { readonly prototype: object }, name: string, mark?:
 export type CancelSource = 'cancel' | 'deadline' | 'task-failure' | 'signal';
 
 /**
- * What every wait rejects with while its scope is cancelled. Let it pass: clean up in `finally`, and rethrow it where a
- * `catch` takes everything. The scope that was cancelled catches it.
+ * What every wait rejects with while its scope is cancelled. Let it pass: clean up in `finally`, and
+ * rethrow it where a `catch` takes everything. The scope that was cancelled catches it.
  *
  * One object serves a whole cancellation, so its stack tells who cancelled. Users do not construct it.
  *
@@ -46,14 +46,18 @@ export type CancelSource = 'cancel' | 'deadline' | 'task-failure' | 'signal';
  * ```
  */
 export class Cancelled extends Error {
-  /** What was passed to `cancel(reason)`, the reason of the signal, or the error of the task that failed. */
+  /**
+   * What was passed to `cancel(reason)`, the reason of the signal, or the error of the task that failed.
+   */
   declare readonly reason: unknown;
   /** What began the cancellation. */
   declare readonly source: CancelSource;
 
   private constructor(key: typeof KEY, message: string, source: CancelSource, reason: unknown) {
     if (key !== KEY) {
-      throw new TypeError('Cancelled is not constructed by users: call cancel() on a scope or a task group instead');
+      throw new TypeError(
+        'Cancelled is not constructed by users: call cancel() on a scope or a task group instead',
+      );
     }
     super(message);
     this.source = source;
@@ -72,9 +76,9 @@ export class Cancelled extends Error {
 }
 
 /**
- * What a task group throws when its body or a child failed: always a group, even for a single error, so that the type
- * to catch does not depend on timing. `errors` holds them in the order in which they happened; `cause` is the error when
- * there is only one. Users do not construct it.
+ * What a task group throws when its body or a child failed: always a group, even for a single error, so
+ * that the type to catch does not depend on timing. `errors` holds them in the order in which they
+ * happened; `cause` is the error when there is only one. Users do not construct it.
  *
  * Semantics: Trio's strict exception groups.
  *
@@ -194,8 +198,8 @@ export class ClosedResourceError extends Error {
 }
 
 /**
- * What using something throws that became unusable from outside: the other side is gone, or an owner ended without
- * giving it back.
+ * What using something throws that became unusable from outside: the other side is gone, or an owner ended
+ * without giving it back.
  *
  * Semantics: AnyIO's and Trio's BrokenResourceError.
  *
@@ -407,8 +411,8 @@ export class FutureCancelled extends Error {
 }
 
 /**
- * What a wait rejects with that was begun in a scope which has been left, in a run with `escapes: 'error'`. Nearly always
- * an `await` is missing.
+ * What a wait rejects with that was begun in a scope which has been left, in a run with `escapes: 'error'`.
+ * Nearly always an `await` is missing.
  *
  * @example
  * ```ts
@@ -434,8 +438,8 @@ export class ScopeExitedError extends Error {
 }
 
 /**
- * What every misuse throws: a task group used after it was left, a scope entered twice, `started()` called twice, a lock
- * released by somebody else. The message says which rule was broken and what to do instead.
+ * What every misuse throws: a task group used after it was left, a scope entered twice, `started()` called
+ * twice, a lock released by somebody else. The message says which rule was broken and what to do instead.
  *
  * Semantics: where AnyIO and Trio raise a RuntimeError.
  *
@@ -459,8 +463,8 @@ export class InvalidStateError extends Error {
 }
 
 /**
- * Whether an error is a cancellation by its own evidence: a Cancelled, or an AbortError that some API raised because a
- * scope's signal aborted, in which case the signal's reason, a Cancelled, is its cause.
+ * Whether an error is a cancellation by its own evidence: a Cancelled, or an AbortError that some API
+ * raised because a scope's signal aborted, in which case the signal's reason, a Cancelled, is its cause.
  */
 export function isCancellation(error: unknown): boolean {
   return error instanceof Cancelled || (isAbortError(error) && error.cause instanceof Cancelled);

@@ -1,17 +1,20 @@
-/** Waiting for work that the runtime knows nothing about: APIs that take an AbortSignal, and promises that cannot be cancelled. */
+/**
+ * Waiting for work that the runtime knows nothing about: APIs that take an AbortSignal, and promises that
+ * cannot be cancelled.
+ */
 
 import { invoke, peekScope, scopeOfWait, type WaitOptions } from './ambient.js';
 import { checkFunction, checkOptions, describe, isThenable } from './arguments.js';
 import { isAbortError, type Cancelled } from './errors.js';
 import { linkSignal, type Abortable, type SignalLink } from './signal-link.js';
-import { Member, type ScopeNode } from './scope-tree.js';
-import { ignore, rejected, silenced } from './promises.js';
+import { escapeError, Member, warnOfEscape, type ScopeNode } from './scope-tree.js';
+import { ignore, rejected, silence } from './promises.js';
 import { countForeignWait, refusal, suspend } from './suspend.js';
 import { noteActivity } from './turn.js';
 
 /**
- * The signal of the innermost scope, to hand to APIs that take one. It aborts when the scope is effectively cancelled, and what
- * the API then throws counts as that cancellation.
+ * The signal of the innermost scope, to hand to APIs that take one. It aborts when the scope is effectively
+ * cancelled, and what the API then throws counts as that cancellation.
  *
  * In a scope that lives long, prefer {@link withSignal}: some APIs leave a listener behind at each call.
  *
@@ -32,13 +35,16 @@ export function currentSignal(): AbortSignal {
 }
 
 /**
- * Runs work that takes an AbortSignal. When the scope is cancelled the signal aborts, and the work is awaited to its end, however it
- * takes that. The signal is this call's own and is let go afterwards, so that a long-lived scope collects no listeners.
+ * Runs work that takes an AbortSignal. When the scope is cancelled the signal aborts, and the work is
+ * awaited to its end, however it takes that. The signal is this call's own and is let go afterwards, so
+ * that a long-lived scope collects no listeners.
  *
- * Waits until `work` has ended. Cancelled before: rejects without calling `work`. Cancelled during: the signal aborts; when the work
- * then fails because of that, rejects with the cancellation; when it finishes all the same, its result is kept.
+ * Waits until `work` has ended. Cancelled before: rejects without calling `work`. Cancelled during: the
+ * signal aborts; when the work then fails because of that, rejects with the cancellation; when it finishes
+ * all the same, its result is kept.
  *
- * @throws What `work` throws; `Cancelled` when it was cancelled; `signal.reason` when a foreign signal ended it; TypeError for bad arguments.
+ * @throws What `work` throws; `Cancelled` when it was cancelled; `signal.reason` when a foreign signal
+ * ended it; TypeError for bad arguments.
  *
  * Semantics: a wait of AnyIO's asyncio backend, which cancels the future and awaits it.
  *
@@ -71,7 +77,10 @@ export function withSignal<T>(
   }
 }
 
-/** Hangs below a scope while foreign work runs, and aborts its signal. Unlike a wait, it is over only when the work is. */
+/**
+ * Hangs below a scope while foreign work runs, and aborts its signal. Unlike a wait, it is over only when
+ * the work is.
+ */
 class ForeignWork extends Member implements Abortable {
   override readonly isScope = false;
   readonly label = 'withSignal';
@@ -105,7 +114,7 @@ class ForeignWork extends Member implements Abortable {
       (error: unknown) => {
         this.#end();
         const reason = this.#reasonFor(error);
-        silenced(ended, reason);
+        silence(ended, reason);
         throw reason;
       },
     );
@@ -123,8 +132,10 @@ class ForeignWork extends Member implements Abortable {
     this.#controller.abort(reason);
   }
 
-  override bequeath(heir: ScopeNode): void {
+  override bequeath(heir: ScopeNode, left: ScopeNode): void {
     this.attach(heir);
+    if (left.context.escapes === 'error') this.abort(escapeError(left.name));
+    else if (left.context.escapes === 'warn') warnOfEscape(left.cell);
     if (heir.cancellation !== undefined) this.deliver(heir.cancellation);
   }
 
@@ -132,7 +143,8 @@ class ForeignWork extends Member implements Abortable {
   #reasonFor(error: unknown): unknown {
     const { signal } = this.#controller;
     if (!signal.aborted) return error;
-    const isOurs = error === signal.reason || (isAbortError(error) && (error.cause ?? signal.reason) === signal.reason);
+    const isOurs =
+      error === signal.reason || (isAbortError(error) && (error.cause ?? signal.reason) === signal.reason);
     return isOurs ? this.#abortedWith : error;
   }
 
@@ -144,15 +156,17 @@ class ForeignWork extends Member implements Abortable {
 }
 
 /**
- * Waits for foreign work that cannot be cancelled. When the scope is cancelled it stops waiting and lets the work go: what
- * it brings later, an error included, is dropped. Use it only where nobody minds that the work goes on.
+ * Waits for foreign work that cannot be cancelled. When the scope is cancelled it stops waiting and lets
+ * the work go: what it brings later, an error included, is dropped. Use it only where nobody minds that the
+ * work goes on.
  *
- * Cancelled before: rejects, without calling `work` if that is a function. Cancelled during: rejects at once. It is not cancel-safe in the
- * sense that the result is lost.
+ * Cancelled before: rejects, without calling `work` if that is a function. Cancelled during: rejects at
+ * once. It is not cancel-safe in the sense that the result is lost.
  *
- * @param work - A promise, or a function that begins the work. The function is given a signal that aborts on cancellation.
- * @throws What the work rejects with; `Cancelled` when the scope is cancelled; `signal.reason` when a foreign signal aborts; TypeError for
- * bad arguments.
+ * @param work - A promise, or a function that begins the work. The function is given a signal that aborts
+ * on cancellation.
+ * @throws What the work rejects with; `Cancelled` when the scope is cancelled; `signal.reason` when a
+ * foreign signal aborts; TypeError for bad arguments.
  *
  * Semantics: `abandon_on_cancel` of AnyIO's and Trio's `to_thread.run_sync`.
  *
@@ -172,7 +186,9 @@ export function abandonOnCancel<T>(
   if (typeof work !== 'function') {
     if (!isThenable(work)) {
       return rejected(
-        new TypeError(`abandonOnCancel(): work must be a promise or a function that begins it, got ${describe(work)}`),
+        new TypeError(
+          `abandonOnCancel(): work must be a promise or a function that begins it, got ${describe(work)}`,
+        ),
       );
     }
     // Its error belongs to whoever waits for it; when that is nobody any more, to nobody.
@@ -182,7 +198,7 @@ export function abandonOnCancel<T>(
     (resolve, reject) => {
       const controller = new AbortController();
       const promise = typeof work === 'function' ? work(controller.signal) : work;
-      if (isThenable(promise)) promise.then(resolve as (value: unknown) => void, reject);
+      if (isThenable(promise)) promise.then(resolve, reject);
       else resolve(promise);
       return (cancelled: Cancelled) => controller.abort(cancelled);
     },

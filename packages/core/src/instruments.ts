@@ -31,8 +31,8 @@ export interface WaitInfo {
 }
 
 /**
- * Told of what happens in a run, synchronously and in order. Every method is optional. An instrument that throws is
- * removed, with a warning: observing must not change what is observed.
+ * Told of what happens in a run, synchronously and in order. Every method is optional. An instrument that
+ * throws is removed, with a warning: observing must not change what is observed.
  *
  * Semantics: Trio's `Instrument`.
  */
@@ -48,7 +48,10 @@ export interface Instrument {
   /** A wait began that could not end at once. */
   waitStarted?(wait: WaitInfo): void;
   waitEnded?(wait: WaitInfo): void;
-  /** Code that runs in a scope which was left has called into the runtime. `scope` is the name of that scope. */
+  /**
+   * Code that runs in a scope which was left has called into the runtime. `scope` is the name of that
+   * scope.
+   */
   scopeEscaped?(scope: string, adoptedBy: ScopeInfo): void;
 }
 
@@ -63,7 +66,10 @@ export const observing: { count: number } = shared('observing', () => ({ count: 
 
 const processWide: Observers = shared<Observers>('observers', () => ({ instruments: [], outer: undefined }));
 
-export function observers(instruments: readonly Instrument[] = [], outer: Observers = processWide): Observers {
+export function observers(
+  instruments: readonly Instrument[] = [],
+  outer: Observers = processWide,
+): Observers {
   observing.count += instruments.length;
   return { instruments: [...instruments], outer };
 }
@@ -82,7 +88,7 @@ export function notify<K extends keyof Instrument>(
 ): void {
   for (let each: Observers | undefined = from; each !== undefined; each = each.outer) {
     // A copy, since an instrument may remove itself or another.
-    for (const instrument of [...each.instruments]) {
+    for (const instrument of each.instruments.slice()) {
       try {
         (instrument[event] as ((...details: unknown[]) => void) | undefined)?.apply(instrument, details);
       } catch (error) {

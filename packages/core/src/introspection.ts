@@ -148,8 +148,9 @@ function labelOf(member: Member): string | undefined {
 }
 
 /**
- * Whether everyone below a scope waits for somebody else below it: each task has a wait that only the runtime can end, or waits for its
- * children. A task without any wait is waiting for something that the runtime cannot see, so nothing is certain then.
+ * Whether everyone below a scope waits for somebody else below it: each task has a wait that only the
+ * runtime can end, or waits for its children. A task without any wait is waiting for something that the
+ * runtime cannot see, so nothing is certain then.
  */
 export function isStuck(top: ScopeNode): boolean {
   const tasks = new Set<TaskInfo>();
@@ -166,8 +167,10 @@ export function isStuck(top: ScopeNode): boolean {
       }
       const child = member as ScopeNode;
       todo.push(child);
-      // A task that hangs below another's plain scope is one that is being started there: its starter waits for it.
-      if (child.kind === 'task' && scope.kind !== 'group' && scope.kind !== 'services') waiting.add(scope.task);
+      // A task that hangs below another's plain scope is one that is being started there: its starter waits
+      // for it.
+      if (child.kind === 'task' && scope.kind !== 'group' && scope.kind !== 'services')
+        waiting.add(scope.task);
     }
   }
   return waiting.size === tasks.size;

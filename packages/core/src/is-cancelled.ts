@@ -4,8 +4,8 @@ import { peekScope } from './ambient.js';
 import { isCancellationOf } from './scope-exit.js';
 
 /**
- * Whether an error is a cancellation: a `Cancelled`, or an AbortError that some API raised because a scope's signal aborted. Ask it in a
- * `catch` that takes everything, and rethrow what it says yes to.
+ * Whether an error is a cancellation: a `Cancelled`, or an AbortError that some API raised because a
+ * scope's signal aborted. Ask it in a `catch` that takes everything, and rethrow what it says yes to.
  *
  * Does not wait.
  *

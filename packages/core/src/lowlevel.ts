@@ -14,6 +14,20 @@ export {
 export { currentScope } from './cancel-scope.js';
 export { bindToScope, type WaitOptions } from './ambient.js';
 export type { Clock, RunMonitor } from './clock.js';
-export { addInstrument, type Instrument, type ScopeInfo, type TaskInfo, type WaitInfo } from './instruments.js';
+export {
+  addInstrument,
+  type Instrument,
+  type ScopeInfo,
+  type TaskInfo,
+  type WaitInfo,
+} from './instruments.js';
 export type { WakeScheduler } from './run-context.js';
-export { activityCount, addProbe, inNextTurn, isTurnPending, putOff, type Operation, type Probe } from './turn.js';
+export {
+  activityCount,
+  addProbe,
+  inNextTurn,
+  isTurnPending,
+  putOff,
+  type Operation,
+  type Probe,
+} from './turn.js';

@@ -14,20 +14,24 @@ import { nameOf, type TaskContext } from './task.js';
 
 /** Options of {@link map}. */
 export interface MapOptions extends WaitOptions {
-  /** How many items are worked on at a time, and so how many are read ahead. At least 1; default: Infinity. */
+  /**
+   * How many items are worked on at a time, and so how many are read ahead. At least 1; default: Infinity.
+   */
   limit?: number | undefined;
 }
 
 /**
- * Calls `fn` with every item, in tasks of their own, at most `limit` at a time. When one fails the others are cancelled and awaited.
+ * Calls `fn` with every item, in tasks of their own, at most `limit` at a time. When one fails the others
+ * are cancelled and awaited.
  *
- * Waits until all have ended. The source is read only as far as there are tasks free, and its `return()` is called when reading
- * stops early.
+ * Waits until all have ended. The source is read only as far as there are tasks free, and its `return()` is
+ * called when reading stops early.
  *
  * @param items - An iterable or async iterable.
  * @param fn - Called with the item, its index, and its task's signal.
  * @returns The results in the order of the items.
- * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; TypeError or RangeError for bad arguments.
+ * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; TypeError or
+ * RangeError for bad arguments.
  *
  * Semantics: AnyIO's `amap`, with a limit.
  *
@@ -113,7 +117,7 @@ function readerOf<T>(where: string, items: Iterable<T> | AsyncIterable<T>): Read
       try {
         const answer = iterator.next();
         // A step that does not come is left behind when this is cancelled; the source is closed after it.
-        step = isThenable(answer) ? await abandonOnCancel(answer as Promise<IteratorResult<T>>, options) : answer;
+        step = isThenable(answer) ? await abandonOnCancel(answer, options) : answer;
       } catch (error) {
         // What threw by itself is closed; what was cancelled is not.
         isOpen = isCancellation(error);

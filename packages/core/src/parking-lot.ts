@@ -37,8 +37,8 @@ class ParkedWait extends Wait<void> {
 let leaveLot: (wait: ParkedWait) => void;
 
 /**
- * A queue of parked tasks. `park()` waits in it; `unpark()` wakes those who have waited longest. Build your own primitives
- * from it: it takes care of fairness and of cancellation.
+ * A queue of parked tasks. `park()` waits in it; `unpark()` wakes those who have waited longest. Build your
+ * own primitives from it: it takes care of fairness and of cancellation.
  *
  * Semantics: Trio's `ParkingLot`.
  *
@@ -82,11 +82,11 @@ export class ParkingLot {
   /**
    * Waits until somebody unparks this task. Tasks are unparked in the order in which they parked.
    *
-   * Cancelled before or during: rejects, and the place in the queue is gone. Cancelled after it was unparked: it stays
-   * unparked, and the cancellation meets the task at its next wait.
+   * Cancelled before or during: rejects, and the place in the queue is gone. Cancelled after it was
+   * unparked: it stays unparked, and the cancellation meets the task at its next wait.
    *
-   * @throws Cancelled when the scope is cancelled; `signal.reason` when a foreign signal aborts; BrokenResourceError (or what
-   * `breakLot` was given) when the lot is broken.
+   * @throws Cancelled when the scope is cancelled; `signal.reason` when a foreign signal aborts;
+   * BrokenResourceError (or what `breakLot` was given) when the lot is broken.
    */
   park(options?: ParkOptions): Promise<void> {
     try {
@@ -128,7 +128,8 @@ export class ParkingLot {
   }
 
   /**
-   * Moves up to `count` tasks to the end of another lot without waking them, those who have waited longest first.
+   * Moves up to `count` tasks to the end of another lot without waking them, those who have waited longest
+   * first.
    *
    * Does not wait.
    *
@@ -215,14 +216,15 @@ export class ParkingLot {
 }
 
 /**
- * Has a task break a lot when it ends, for things that are owned by a task: those who wait for the owner of a lock shall
- * hear that it has gone.
+ * Has a task break a lot when it ends, for things that are owned by a task: those who wait for the owner of
+ * a lock shall hear that it has gone.
  *
  * Does not wait. Dispose of the result when the task no longer owns the thing.
  *
  * @param task - What `currentTask()` returned in a task that has not ended.
  * @param error - What the lot is broken with. Default: a BrokenResourceError that names the task.
- * @throws InvalidStateError when the task has ended, in which case the lot is broken at once; TypeError when `task` is no task.
+ * @throws InvalidStateError when the task has ended, in which case the lot is broken at once; TypeError
+ * when `task` is no task.
  *
  * Semantics: Trio's `add_parking_lot_breaker` and `remove_parking_lot_breaker`.
  *
@@ -249,5 +251,7 @@ export function addParkingLotBreaker(task: TaskInfo, lot: ParkingLot, error?: un
   const registration = onTaskExit('addParkingLotBreaker()', task, breakIt);
   if (registration !== undefined) return registration;
   breakIt();
-  throw new InvalidStateError(`addParkingLotBreaker(): the task "${task.name}" has ended, so the lot is broken now`);
+  throw new InvalidStateError(
+    `addParkingLotBreaker(): the task "${task.name}" has ended, so the lot is broken now`,
+  );
 }

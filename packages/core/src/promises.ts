@@ -9,19 +9,20 @@ export const DONE: Promise<void> = Promise.resolve();
 
 /** A promise that rejects with `error`. A cancellation that nobody looks at is no unhandled rejection. */
 export function rejected(error: unknown): Promise<never> {
-  return silenced(Promise.reject(error), error);
+  const promise = Promise.reject(error);
+  silence(promise, error);
+  return promise;
 }
 
-/** The promise, which rejects with `error`. If that is a cancellation, nobody needs to look at it. */
-export function silenced<T>(promise: Promise<T>, error: unknown): Promise<T> {
+/** `promise` rejects with `error`. If that is a cancellation, nobody needs to look at it. */
+export function silence(promise: Promise<unknown>, error: unknown): void {
   if (isCancellation(error)) promise.catch(ignore);
-  return promise;
 }
 
 /** `promise.then(then)`; and if it rejects with a cancellation, nobody needs to look at it. */
 export function chain<T, R>(promise: Promise<T>, then: (value: T) => R | PromiseLike<R>): Promise<R> {
   const chained: Promise<R> = promise.then(then, (error: unknown) => {
-    silenced(chained, error);
+    silence(chained, error);
     throw error;
   });
   return chained;

@@ -10,8 +10,8 @@ import { nameOf } from './task.js';
 type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
 /**
- * Runs functions concurrently; the first to end decides, whether it returned or threw. The others are cancelled and awaited, so none of
- * them goes on behind your back.
+ * Runs functions concurrently; the first to end decides, whether it returned or threw. The others are
+ * cancelled and awaited, so none of them goes on behind your back.
  *
  * For work, not for waiting on several streams at once: an item that a loser has received is gone.
  *
@@ -19,8 +19,9 @@ type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: fals
  *
  * @param tasks - At least one function. Each is given its task's signal.
  * @returns What the winner returned.
- * @throws The winner's own error; TaskGroupError when losers threw while they were cleaning up (with the winner's error as the first, if it
- * threw); `Cancelled` when a scope around is cancelled; RangeError when there are no tasks; TypeError for bad arguments.
+ * @throws The winner's own error; TaskGroupError when losers threw while they were cleaning up (with the
+ * winner's error as the first, if it threw); `Cancelled` when a scope around is cancelled; RangeError when
+ * there are no tasks; TypeError for bad arguments.
  *
  * @example
  * ```ts
@@ -34,7 +35,8 @@ type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: fals
 export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T> {
   try {
     const functions = checkTasks('race()', tasks);
-    if (functions.length === 0) throw new RangeError('race(): tasks must not be empty: nobody could ever win');
+    if (functions.length === 0)
+      throw new RangeError('race(): tasks must not be empty: nobody could ever win');
     let winner: Outcome<T> | undefined;
     const group = runRivals('race', functions, options, (outcome, tg) => {
       if (winner !== undefined) return false;
@@ -59,8 +61,9 @@ export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions)
  *
  * @param tasks - Functions. Each is given its task's signal.
  * @returns What the first one to succeed returned.
- * @throws AggregateError with every error, in the order of `tasks`, when all fail or there are none; TaskGroupError when losers threw
- * while they were cleaning up; `Cancelled` when a scope around is cancelled; TypeError for bad arguments.
+ * @throws AggregateError with every error, in the order of `tasks`, when all fail or there are none;
+ * TaskGroupError when losers threw while they were cleaning up; `Cancelled` when a scope around is
+ * cancelled; TypeError for bad arguments.
  *
  * @example
  * ```ts
@@ -100,7 +103,10 @@ export function any<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions):
   }
 }
 
-/** Runs functions in a group. What `decide` does not take note of, and is an error, is an error of the group. */
+/**
+ * Runs functions in a group. What `decide` does not take note of, and is an error, is an error of the
+ * group.
+ */
 function runRivals<T>(
   name: string,
   functions: readonly TaskFunction<T>[],

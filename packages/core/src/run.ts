@@ -11,7 +11,7 @@ import { isStuck } from './introspection.js';
 import type { RunContext, WakeScheduler } from './run-context.js';
 import { CAUGHT, leaveWithError } from './scope-exit.js';
 import { ScopeNode } from './scope-tree.js';
-import { rejected, silenced } from './promises.js';
+import { rejected, silence } from './promises.js';
 import { runExitActions } from './task-exit.js';
 
 /** Options of {@link run}. */
@@ -25,13 +25,14 @@ export interface RunOptions {
   /** Told of what happens in the run. */
   instruments?: readonly Instrument[] | undefined;
   /**
-   * What to do about a wait that outlived its scope, mostly because an `await` is missing: let the nearest open scope around adopt it,
-   * warn once a scope, or make it reject with ScopeExitedError. Default: `adopt`, or that of the run around.
+   * What to do about a wait that outlived its scope, mostly because an `await` is missing: let the nearest
+   * open scope around adopt it, warn once a scope, or make it reject with ScopeExitedError. Default:
+   * `adopt`, or that of the run around.
    */
   escapes?: 'adopt' | 'warn' | 'error' | undefined;
   /**
-   * What to do about a wait that has no ambient scope while this run is open: nothing can cancel it. Default: `ignore`, or that of the run
-   * around.
+   * What to do about a wait that has no ambient scope while this run is open: nothing can cancel it.
+   * Default: `ignore`, or that of the run around.
    */
   lostContext?: 'ignore' | 'warn' | 'error' | undefined;
   /** Decides in which order ready tasks go on. For testing. */
@@ -39,13 +40,15 @@ export interface RunOptions {
 }
 
 /**
- * Runs a program: `main` is its first task, in a scope of its own. Everything works without it, too; a run is for those who want a
- * name, a clock, a signal, instruments or checks for the whole of it. Inside of another run, it is a scope of that one.
+ * Runs a program: `main` is its first task, in a scope of its own. Everything works without it, too; a run
+ * is for those who want a name, a clock, a signal, instruments or checks for the whole of it. Inside of
+ * another run, it is a scope of that one.
  *
  * Waits until `main` has ended.
  *
  * @returns What `main` returned, also when it finished in spite of a cancellation.
- * @throws What `main` throws; `signal.reason` when the signal ended it; `Cancelled` when its scope was cancelled; TypeError for bad arguments.
+ * @throws What `main` throws; `signal.reason` when the signal ended it; `Cancelled` when its scope was
+ * cancelled; TypeError for bad arguments.
  *
  * Semantics: `anyio.run` and `trio.run`.
  *
@@ -129,7 +132,7 @@ function begin<T>(where: string, main: () => T | PromiseLike<T>, options: RunOpt
   if (!(result instanceof Promise)) return Promise.resolve(ended(result));
   const promise: Promise<T> = result.then(ended, (error: unknown) => {
     const outcome = failed(error);
-    silenced(promise, outcome);
+    silence(promise, outcome);
     throw outcome;
   });
   return promise;
@@ -153,19 +156,25 @@ function checkRunOptions(where: string, options: RunOptions | undefined): void {
   checkSignal(where, options.signal);
   checkOneOf(where, 'escapes', options.escapes, ['adopt', 'warn', 'error']);
   checkOneOf(where, 'lostContext', options.lostContext, ['ignore', 'warn', 'error']);
-  if (options.clock !== undefined) {
-    if (typeof options.clock !== 'object' || (options.clock as Clock | null) === null) {
-      throw new TypeError(`${where}: options.clock must be a Clock, got ${describe(options.clock)}`);
-    }
-    checkFunction(where, "options.clock's now", options.clock.now);
-    checkFunction(where, "options.clock's schedule", options.clock.schedule);
-  }
-  if (options.scheduler !== undefined) checkFunction(where, "options.scheduler's ready", options.scheduler.ready);
+  checkMethods(where, 'clock', options.clock, ['now', 'schedule']);
+  checkMethods(where, 'scheduler', options.scheduler, ['ready']);
   if (options.instruments !== undefined) {
     if (!Array.isArray(options.instruments)) {
-      throw new TypeError(`${where}: options.instruments must be an array, got ${describe(options.instruments)}`);
+      throw new TypeError(
+        `${where}: options.instruments must be an array, got ${describe(options.instruments)}`,
+      );
     }
     for (const instrument of options.instruments) checkInstrument(where, instrument);
+  }
+}
+
+function checkMethods(where: string, option: string, value: unknown, methods: readonly string[]): void {
+  if (value === undefined) return;
+  for (const method of methods) {
+    if (typeof (value as Record<string, unknown> | null)?.[method] === 'function') continue;
+    throw new TypeError(
+      `${where}: options.${option} must be an object with a method ${method}(), got ${describe(value)}`,
+    );
   }
 }
 

@@ -10,11 +10,13 @@ export const CAUGHT: unique symbol = Symbol('caught');
 /**
  * Leaves `scope` with `error`, and returns the error that goes on outward, or CAUGHT.
  *
- * The outermost scope whose cancellation is visible catches, so of two cancelled scopes, one in the other, it is the outer. What it
- * catches is every cancellation in the error, whoever raised it; the other members of a group go on.
+ * The outermost scope whose cancellation is visible catches, so of two cancelled scopes, one in the other,
+ * it is the outer. What it catches is every cancellation in the error, whoever raised it; the other members
+ * of a group go on.
  *
- * An AbortError that names no cause may come from anywhere. It counts as the cancellation if this scope's signal had been handed out,
- * and from then on it travels as a proper Cancelled, since scopes further out cannot know.
+ * An AbortError that names no cause may come from anywhere. It counts as the cancellation if this scope's
+ * signal had been handed out, and from then on it travels as a proper Cancelled, since scopes further out
+ * cannot know.
  */
 export function leaveWithError(scope: ScopeNode, error: unknown): unknown {
   const { cancellation } = scope;

@@ -1,16 +1,18 @@
 /**
  * The tree of open scopes, and how a cancellation travels in it.
  *
- * Below a scope are its members: scopes that were opened in it, and waits that were begun in it. They form an intrusive
- * doubly linked list, so a member leaves in constant time and a wait costs no allocation beyond itself. A scope keeps
- * its *effective* cancellation as a field, so that a checkpoint is one load and one compare. Two invariants hold whenever user
- * code runs:
+ * Below a scope are its members: scopes that were opened in it, and waits that were begun in it. They form
+ * an intrusive doubly linked list, so a member leaves in constant time and a wait costs no allocation
+ * beyond itself. A scope keeps its *effective* cancellation as a field, so that a checkpoint is one load
+ * and one compare. Two invariants hold whenever user code runs:
  *
- * - `cancellation` is defined exactly when the scope, or an ancestor up to the nearest shield, was cancelled.
- * - No wait is a member of a scope whose `cancellation` is defined: it was rejected in the call that cancelled.
+ * - `cancellation` is defined exactly when the scope, or an ancestor up to the nearest shield, was
+ *   cancelled.
+ * - No wait is a member of a scope whose `cancellation` is defined: it was rejected in the call that
+ *   cancelled.
  *
- * The fields are plain, and nothing here asks for a class with `instanceof`, since another copy of the package may have
- * made the neighbours (see shared.ts).
+ * The fields are plain, and nothing here asks for a class with `instanceof`, since another copy of the
+ * package may have made the neighbours (see shared.ts).
  */
 
 import type { Due } from './deadlines.js';
@@ -20,8 +22,8 @@ import type { RunContext } from './run-context.js';
 import { platform } from '#platform';
 
 /**
- * What the async context holds: a pointer to a scope that is emptied when the scope is left. A context lives as long as any
- * pending promise made under it; a scope must not.
+ * What the async context holds: a pointer to a scope that is emptied when the scope is left. A context
+ * lives as long as any pending promise made under it; a scope must not.
  */
 export class Cell {
   scope: ScopeNode | undefined;
@@ -117,7 +119,8 @@ export class ScopeNode extends Member implements Due {
     this.attach(parent);
     this.cell.outer = parent.cell;
     if (this.dueAt !== Infinity) this.#watchDeadline();
-    // Nothing can be below it yet but waits on the signal of a scope that was not entered: mostly there is no tree to walk.
+    // Nothing can be below it yet but waits on the signal of a scope that was not entered: mostly there is
+    // no tree to walk.
     if (this.firstMember === undefined && this.controller === undefined) updateCancellation(this);
     else refresh(this);
     if (observing.count > 0) notify(this.context.observers, 'scopeEntered', this);
@@ -192,17 +195,23 @@ export class ScopeNode extends Member implements Due {
     this.cancel('deadline', undefined);
   }
 
-  /** Whether a cancellation that leaves this scope stops here: no scope around it has a cancellation that it can see. */
+  /**
+   * Whether a cancellation that leaves this scope stops here: no scope around it has a cancellation that it
+   * can see.
+   */
   catches(): boolean {
     return this.cancellation !== undefined && (this.shield || this.owner!.cancellation === undefined);
   }
 
   /**
-   * The scope's AbortSignal. A signal is an edge and a scope a level: when the scope is no longer effectively cancelled, a
-   * signal that has aborted is replaced by a fresh one.
+   * The scope's AbortSignal. A signal is an edge and a scope a level: when the scope is no longer
+   * effectively cancelled, a signal that has aborted is replaced by a fresh one.
    */
   get signal(): AbortSignal {
-    if (this.controller === undefined || (this.controller.signal.aborted && this.cancellation === undefined)) {
+    if (
+      this.controller === undefined ||
+      (this.controller.signal.aborted && this.cancellation === undefined)
+    ) {
       this.controller = new AbortController();
       Object.defineProperty(this.controller.signal, SIGNAL_CELL, { value: this.cell });
     }
@@ -228,7 +237,9 @@ export function cellOfSignal(signal: AbortSignal): Cell | undefined {
   return (signal as { [SIGNAL_CELL]?: Cell })[SIGNAL_CELL];
 }
 
-/** The scope that code in a cell belongs to: the cell's own, or the nearest around it that is still open. */
+/**
+ * The scope that code in a cell belongs to: the cell's own, or the nearest around it that is still open.
+ */
 export function openScope(cell: Cell): ScopeNode {
   let each = cell;
   while (each.scope === undefined) each = each.outer!;
@@ -236,10 +247,12 @@ export function openScope(cell: Cell): ScopeNode {
 }
 
 /**
- * Brings the effective cancellation up to date in the subtree below `top`, then delivers it to what it newly reaches.
+ * Brings the effective cancellation up to date in the subtree below `top`, then delivers it to what it
+ * newly reaches.
  *
- * The walk follows the links of the tree and keeps no stack: trees may be deeper than the call stack. Delivery comes after
- * it, since aborting a signal or undoing a wait can run user code, which may change the tree.
+ * The walk follows the links of the tree and keeps no stack: trees may be deeper than the call stack.
+ * Delivery comes after it, since aborting a signal or undoing a wait can run user code, which may change
+ * the tree.
  */
 export function refresh(top: ScopeNode): void {
   const reached: Member[] = [];

@@ -1,7 +1,7 @@
 /**
- * Two copies of this package in one process (a dependency brought its own version) must see the same scopes, or
- * cancellation would stop at the border between them. So what there may be only one of is kept under a registered
- * symbol; its number changes when the meaning of what is kept there does.
+ * Two copies of this package in one process (a dependency brought its own version) must see the same
+ * scopes, or cancellation would stop at the border between them. So what there may be only one of is kept
+ * under a registered symbol; its number changes when the meaning of what is kept there does.
  */
 
 const KEY = Symbol.for('taskscope/protocol/1');

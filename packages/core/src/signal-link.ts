@@ -14,8 +14,9 @@ export interface Abortable {
 }
 
 /**
- * Links `target`, which lives in `scope`, to a signal that has not aborted. The signal of a scope needs no listener: the link
- * hangs below that scope like a wait. A foreign signal gets a listener, which `unlink` removes.
+ * Links `target`, which lives in `scope`, to a signal that has not aborted. The signal of a scope needs no
+ * listener: the link hangs below that scope like a wait. A foreign signal gets a listener, which `unlink`
+ * removes.
  */
 export function linkSignal(target: Abortable, scope: ScopeNode, signal: AbortSignal): SignalLink | undefined {
   const cell = cellOfSignal(signal);

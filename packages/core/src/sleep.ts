@@ -29,14 +29,14 @@ class SleepWait extends Wait<void> implements Due {
 }
 
 /**
- * Waits for `ms` milliseconds. `sleep(0)`, like any time that is not positive, lets the event loop turn once: timers and I/O
- * get their chance.
+ * Waits for `ms` milliseconds. `sleep(0)`, like any time that is not positive, lets the event loop turn
+ * once: timers and I/O get their chance.
  *
  * Cancelled before or during: rejects, and its timer is gone. Cancelled after its time came: it has slept.
  *
  * @param ms - Milliseconds; Infinity sleeps until it is cancelled.
- * @throws Cancelled when the scope is cancelled; `signal.reason` when a foreign signal aborts; TypeError when `ms` is no number,
- * RangeError when it is NaN.
+ * @throws Cancelled when the scope is cancelled; `signal.reason` when a foreign signal aborts; TypeError
+ * when `ms` is no number, RangeError when it is NaN.
  *
  * Semantics: `sleep` of AnyIO and Trio.
  *
@@ -65,8 +65,8 @@ export function sleep(ms: number, options?: WaitOptions): Promise<void> {
  * Cancelled before or during: rejects, and its timer is gone. Cancelled after its time came: it has slept.
  *
  * @param deadline - A time on the clock of `currentTime()`, in milliseconds.
- * @throws Cancelled when the scope is cancelled; `signal.reason` when a foreign signal aborts; TypeError when `deadline` is no
- * number, RangeError when it is NaN.
+ * @throws Cancelled when the scope is cancelled; `signal.reason` when a foreign signal aborts; TypeError
+ * when `deadline` is no number, RangeError when it is NaN.
  *
  * Semantics: `sleep_until` of AnyIO and Trio.
  *
@@ -112,7 +112,8 @@ export function sleepForever(options?: WaitOptions): Promise<never> {
 }
 
 /**
- * The time on the clock of the run, in milliseconds. It counts from an arbitrary moment and never goes backwards.
+ * The time on the clock of the run, in milliseconds. It counts from an arbitrary moment and never goes
+ * backwards.
  *
  * Semantics: `current_time` of AnyIO and Trio.
  *
@@ -127,7 +128,12 @@ export function currentTime(): number {
   return peekScope().context.deadlines.clock.now();
 }
 
-function begin(where: string, time: number, absolute: boolean, options: WaitOptions | undefined): Promise<void> {
+function begin(
+  where: string,
+  time: number,
+  absolute: boolean,
+  options: WaitOptions | undefined,
+): Promise<void> {
   checkOptions(where, options);
   const scope = scopeOfWait(where, options);
   const refused = refusal(where, scope, options);

@@ -1,14 +1,14 @@
 /**
  * Starting a task that has to get ready first.
  *
- * Until the child calls `started()` it lives in the scope of the one who starts it, and its end is the end of `start()`. With
- * `started()` it moves, with everything below it, into the group, unless the starter is cancelled at that moment: then
- * nothing moves, and the child stays with the starter until it ends.
+ * Until the child calls `started()` it lives in the scope of the one who starts it, and its end is the end
+ * of `start()`. With `started()` it moves, with everything below it, into the group, unless the starter is
+ * cancelled at that moment: then nothing moves, and the child stays with the starter until it ends.
  */
 
 import { InvalidStateError } from './errors.js';
 import type { ScopeNode } from './scope-tree.js';
-import { silenced } from './promises.js';
+import { silence } from './promises.js';
 import { Task, type TaskContext, type TaskOwner } from './task.js';
 
 /** With what a starting task says that it is ready. */
@@ -70,7 +70,9 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
   started(...[value]: [V?]): void {
     const { task } = this;
     if (this.#isStarted) {
-      throw new InvalidStateError(`started(): the task "${task.name}" has called it before, and it is called once`);
+      throw new InvalidStateError(
+        `started(): the task "${task.name}" has called it before, and it is called once`,
+      );
     }
     if (task.hasEnded) {
       throw new InvalidStateError(`started(): the task "${task.name}" has ended already`);
@@ -100,7 +102,7 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
 
   taskFailed(_task: Task<unknown, unknown>, error: unknown): void {
     this.#reject(error);
-    silenced(this.promise, error);
+    silence(this.promise, error);
     this.#group.release();
   }
 }

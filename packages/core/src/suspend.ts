@@ -1,9 +1,10 @@
 /**
  * The one primitive under every wait.
  *
- * A wait is a promise that the runtime can reject. While it is pending it hangs below its scope; whoever comes first, the one who
- * resolves it or a cancellation, takes it out of the tree, and from then on it is settled: a value that was handed over is never
- * lost, and nobody can hand anything to a wait that was cancelled.
+ * A wait is a promise that the runtime can reject. While it is pending it hangs below its scope; whoever
+ * comes first, the one who resolves it or a cancellation, takes it out of the tree, and from then on it is
+ * settled: a value that was handed over is never lost, and nobody can hand anything to a wait that was
+ * cancelled.
  */
 
 import { currentScopeNode, scopeOfWait, type WaitOptions } from './ambient.js';
@@ -15,13 +16,20 @@ import { linkSignal, type SignalLink } from './signal-link.js';
 import { DONE, ignore, rejected } from './promises.js';
 import { hasBudget, noteActivity, putOff, type Operation } from './turn.js';
 
-/** Completes an operation that has taken effect: at once, or in the next turn if this one's budget is used up. */
+/**
+ * Completes an operation that has taken effect: at once, or in the next turn if this one's budget is used
+ * up.
+ */
 export function completed(kind?: Operation): Promise<void> {
   return hasBudget(kind) ? DONE : new Promise<void>(putOff);
 }
 
 /** Why a wait that begins now must not: its scope is cancelled or its signal has aborted. */
-export function refusal(where: string, scope: ScopeNode, options: WaitOptions | undefined): Promise<never> | undefined {
+export function refusal(
+  where: string,
+  scope: ScopeNode,
+  options: WaitOptions | undefined,
+): Promise<never> | undefined {
   if (scope.cancellation !== undefined) return rejected(scope.cancellation);
   const signal = options?.signal;
   if (signal === undefined) return undefined;
@@ -37,7 +45,8 @@ export function refusal(where: string, scope: ScopeNode, options: WaitOptions | 
   return promise;
 }
 
-// The executor of every wait's promise. A closure of its own for each would be the costliest part of a wait.
+// The executor of every wait's promise. A closure of its own for each would be the costliest part of a
+// wait.
 let newResolve: (value: never) => void;
 let newReject: (error: unknown) => void;
 const executor = (resolve: (value: never) => void, reject: (error: unknown) => void): void => {
@@ -77,7 +86,9 @@ export abstract class Wait<T> extends Member implements WaitInfo {
     return this.owner !== undefined;
   }
 
-  /** Satisfies the wait. Does nothing, and returns false, if it is over already. A hand-over costs budget. */
+  /**
+   * Satisfies the wait. Does nothing, and returns false, if it is over already. A hand-over costs budget.
+   */
   resolve(value: T): boolean {
     if (this.owner === undefined) return false;
     if (hasBudget('hand-over')) return this.resolveNow(value);
@@ -169,7 +180,10 @@ export abstract class Wait<T> extends Member implements WaitInfo {
 export interface SuspendOptions extends WaitOptions {
   /** What is waited for, as the task tree shows it. */
   label?: string;
-  /** Whether something outside the runtime (a socket, a child process) will end the wait. A virtual clock then takes it for no deadlock. */
+  /**
+   * Whether something outside the runtime (a socket, a child process) will end the wait. A virtual clock
+   * then takes it for no deadlock.
+   */
   foreign?: boolean;
 }
 
@@ -184,16 +198,18 @@ class SuspendedWait<T> extends Wait<T> {
 }
 
 /**
- * Waits for what a callback brings. `start` is called at once, with two functions of which the first to be called ends the
- * wait; what it returns undoes the wait when it is cancelled, and is called at most once, never after `resolve` or `reject`.
- * Every other wait can be built on this one.
+ * Waits for what a callback brings. `start` is called at once, with two functions of which the first to be
+ * called ends the wait; what it returns undoes the wait when it is cancelled, and is called at most once,
+ * never after `resolve` or `reject`. Every other wait can be built on this one.
  *
- * In a cancelled scope it rejects without calling `start`. When it is cancelled later, the undo function is called in the same
- * call that cancels, and the promise rejects; when `resolve` came first, its value is kept and the cancellation meets the task
- * at its next wait. If the undo function throws, the wait rejects with that error.
+ * In a cancelled scope it rejects without calling `start`. When it is cancelled later, the undo function is
+ * called in the same call that cancels, and the promise rejects; when `resolve` came first, its value is
+ * kept and the cancellation meets the task at its next wait. If the undo function throws, the wait rejects
+ * with that error.
  *
  * @param start - Begins the wait. What it throws, the wait rejects with.
- * @throws Cancelled when the scope is cancelled; `signal.reason` when a foreign signal aborts; TypeError for bad arguments.
+ * @throws Cancelled when the scope is cancelled; `signal.reason` when a foreign signal aborts; TypeError
+ * for bad arguments.
  *
  * Semantics: Trio's `wait_task_rescheduled`, with an abort function that always succeeds.
  *
@@ -240,7 +256,9 @@ export function suspend<T>(
     if (wait.isPending) {
       if (typeof undo !== 'function') {
         wait.reject(
-          new TypeError('suspend(): start must return the function that undoes the wait when it is cancelled'),
+          new TypeError(
+            'suspend(): start must return the function that undoes the wait when it is cancelled',
+          ),
         );
       } else {
         wait.undoes = undo as Undo;

@@ -10,7 +10,10 @@ export interface TaskRecord extends TaskInfo {
   onExit: (() => void)[] | undefined;
 }
 
-/** Calls `action` when the task ends, unless disposed of before. Returns undefined if the task has ended already. */
+/**
+ * Calls `action` when the task ends, unless disposed of before. Returns undefined if the task has ended
+ * already.
+ */
 export function onTaskExit(where: string, task: TaskInfo, action: () => void): Disposable | undefined {
   const record = task as Partial<TaskRecord> | null;
   if (typeof record !== 'object' || record === null || typeof record.hasEnded !== 'boolean') {

@@ -10,7 +10,9 @@ export type TaskFunction<T> = (task: TaskContext) => T | PromiseLike<T>;
 
 export function checkTasks<T>(where: string, tasks: Iterable<TaskFunction<T>>): TaskFunction<T>[] {
   if (typeof tasks !== 'object' || tasks === null || typeof tasks[Symbol.iterator] !== 'function') {
-    throw new TypeError(`${where}: tasks must be an array (or another iterable) of functions, got ${describe(tasks)}`);
+    throw new TypeError(
+      `${where}: tasks must be an array (or another iterable) of functions, got ${describe(tasks)}`,
+    );
   }
   const list = [...tasks];
   for (const [index, task] of list.entries()) checkFunction(where, `tasks[${index}]`, task);

@@ -1,8 +1,9 @@
 /**
  * Task groups: the only place where tasks come from, and the place that no task outlives.
  *
- * A group is a scope with children below it. It is left when its body and all children have ended. What they failed with is
- * collected in the order in which it happened; the first failure cancels the scope, so that everyone else comes to an end.
+ * A group is a scope with children below it. It is left when its body and all children have ended. What
+ * they failed with is collected in the order in which it happened; the first failure cancels the scope, so
+ * that everyone else comes to an end.
  */
 
 import { checkParent, currentScopeNode, invoke, storage } from './ambient.js';
@@ -12,7 +13,7 @@ import { Cancelled, createTaskGroupError, InvalidStateError } from './errors.js'
 import { CAUGHT, isCancellationOf, leaveWithError } from './scope-exit.js';
 import { ScopeNode } from './scope-tree.js';
 import { startChild, type StartingPlace, type TaskStatus } from './start.js';
-import { rejected, silenced } from './promises.js';
+import { rejected, silence } from './promises.js';
 import { nameOf, Task, type TaskContext, type TaskHandle, type TaskOwner } from './task.js';
 import { hasBudget, noteActivity, putOff } from './turn.js';
 
@@ -20,7 +21,10 @@ import { hasBudget, noteActivity, putOff } from './turn.js';
 export interface TaskGroupOptions {
   /** For messages and the task tree. */
   name?: string | undefined;
-  /** Cancels the group when it aborts. In explicit mode, the signal of a CancelScope makes that scope the parent. */
+  /**
+   * Cancels the group when it aborts. In explicit mode, the signal of a CancelScope makes that scope the
+   * parent.
+   */
   signal?: AbortSignal | undefined;
 }
 
@@ -31,8 +35,8 @@ export interface TaskOptions {
 }
 
 /**
- * Begins tasks. It may be handed on, and used from plain callbacks; the tasks still belong to this group. Once it has been
- * left, using it throws InvalidStateError.
+ * Begins tasks. It may be handed on, and used from plain callbacks; the tasks still belong to this group.
+ * Once it has been left, using it throws InvalidStateError.
  *
  * Semantics: AnyIO's `TaskGroup`, Trio's `Nursery`.
  */
@@ -40,24 +44,30 @@ export interface TaskGroup {
   /** The scope that the body and all children are in. */
   readonly cancelScope: CancelScope;
   /**
-   * Begins a task that calls `fn(...args)`. Tasks begin in the order of these calls, each in a later microtask, never
-   * synchronously. Does not wait.
+   * Begins a task that calls `fn(...args)`. Tasks begin in the order of these calls, each in a later
+   * microtask, never synchronously. Does not wait.
    */
   startSoon<A extends unknown[], T>(fn: (...args: A) => T | PromiseLike<T>, ...args: A): TaskHandle<T>;
   /** The same for a function without arguments, with options. The function is given the task's signal. */
   createTask<T>(fn: (task: TaskContext) => T | PromiseLike<T>, options?: TaskOptions): TaskHandle<T>;
   /**
-   * Begins a task that gets ready first. Waits until it calls `status.started(value)`, and resolves to that value.
+   * Begins a task that gets ready first. Waits until it calls `status.started(value)`, and resolves to that
+   * value.
    *
-   * Until then the task belongs to the caller: it is cancelled with the caller's scope, and what it throws is thrown here, as it is.
-   * From then on it belongs to the group. This is a cancellation point only through the task: a task that never waits is not interrupted.
+   * Until then the task belongs to the caller: it is cancelled with the caller's scope, and what it throws
+   * is thrown here, as it is. From then on it belongs to the group. This is a cancellation point only
+   * through the task: a task that never waits is not interrupted.
    */
   start<V, A extends unknown[]>(fn: (status: TaskStatus<V>, ...args: A) => unknown, ...args: A): Promise<V>;
   /** The same, but resolves to the handle; its `startValue` holds the value. */
-  startTask<V, T>(fn: (status: TaskStatus<V>) => T | PromiseLike<T>, options?: TaskOptions): Promise<TaskHandle<T, V>>;
+  startTask<V, T>(
+    fn: (status: TaskStatus<V>) => T | PromiseLike<T>,
+    options?: TaskOptions,
+  ): Promise<TaskHandle<T, V>>;
   /**
-   * Begins a background task that serves the others: it is cancelled once the body and all ordinary children have ended, also
-   * when the group is cancelled, so that cleaning up can still use it. Its failure is that of any child.
+   * Begins a background task that serves the others: it is cancelled once the body and all ordinary
+   * children have ended, also when the group is cancelled, so that cleaning up can still use it. Its
+   * failure is that of any child.
    */
   startService<A extends unknown[]>(fn: (...args: A) => unknown, ...args: A): TaskHandle<unknown>;
   /** Shortcut for `cancelScope.cancel(reason)`. */
@@ -65,14 +75,15 @@ export interface TaskGroup {
 }
 
 /**
- * Runs `body` with a task group, and waits until the body and all tasks of the group have ended, whatever happens: no task
- * outlives this call.
+ * Runs `body` with a task group, and waits until the body and all tasks of the group have ended, whatever
+ * happens: no task outlives this call.
  *
- * When the body or a task fails, the others are cancelled and awaited, and one TaskGroupError is thrown that holds every error.
- * Leaving a group lets others run, but is by itself no cancellation point.
+ * When the body or a task fails, the others are cancelled and awaited, and one TaskGroupError is thrown
+ * that holds every error. Leaving a group lets others run, but is by itself no cancellation point.
  *
  * @returns What `body` returned; undefined when the body was cancelled and the group caught that.
- * @throws TaskGroupError when the body or a task failed; `Cancelled` when a scope around is cancelled; TypeError for bad arguments.
+ * @throws TaskGroupError when the body or a task failed; `Cancelled` when a scope around is cancelled;
+ * TypeError for bad arguments.
  *
  * Semantics: AnyIO's `create_task_group`, Trio's `open_nursery` with strict exception groups.
  *
@@ -255,7 +266,8 @@ class Group<T> implements TaskGroup, StartingPlace {
       this.#errors.push(error);
     }
     // If a cancellation from outside is what ended it, that very cancellation becomes the group's own.
-    if (isCancellation && this.scope.cancellation !== undefined) this.scope.cancelWith(this.scope.cancellation);
+    if (isCancellation && this.scope.cancellation !== undefined)
+      this.scope.cancelWith(this.scope.cancellation);
     else this.scope.cancel('task-failure', error);
   }
 
@@ -266,7 +278,8 @@ class Group<T> implements TaskGroup, StartingPlace {
     const { scope } = this;
     const settle = this.#settlement();
     noteActivity();
-    // Joining counts as a hand-over: a loop of groups that end at once must not starve the event loop either.
+    // Joining counts as a hand-over: a loop of groups that end at once must not starve the event loop
+    // either.
     const { scheduler } = scope.context;
     if (scheduler !== undefined) scheduler.ready(settle);
     else if (hasBudget('hand-over')) settle();
@@ -289,7 +302,7 @@ class Group<T> implements TaskGroup, StartingPlace {
           : this.#cancellation;
     const rest = leaveWithError(scope, error);
     if (rest === CAUGHT) return () => this.#resolve(this.#value);
-    silenced(this.#exit, rest);
+    silence(this.#exit, rest);
     return () => this.#reject(rest);
   }
 
@@ -301,7 +314,10 @@ class Group<T> implements TaskGroup, StartingPlace {
     );
   }
 
-  /** Where a child starts. Without an ambient scope nothing is known of the caller, so that is the group itself. */
+  /**
+   * Where a child starts. Without an ambient scope nothing is known of the caller, so that is the group
+   * itself.
+   */
   #startingParent(): ScopeNode {
     if (storage.getStore() === undefined) return this.scope;
     const parent = currentScopeNode();
@@ -311,8 +327,8 @@ class Group<T> implements TaskGroup, StartingPlace {
 }
 
 /**
- * The background tasks of a group. They live in a scope of their own that is shielded from the group's, so that whatever ends the
- * group ends the ordinary work first, which may need them while it cleans up.
+ * The background tasks of a group. They live in a scope of their own that is shielded from the group's, so
+ * that whatever ends the group ends the ordinary work first, which may need them while it cleans up.
  */
 class Services implements TaskOwner {
   readonly #scope: ScopeNode;

@@ -16,7 +16,8 @@ import { noteActivity } from './turn.js';
 export type TaskState = 'pending' | 'cancelling' | 'finished' | 'cancelled' | 'failed';
 
 /**
- * A running or ended task, as seen from outside. It is no thenable, so returning one from an async function is safe.
+ * A running or ended task, as seen from outside. It is no thenable, so returning one from an async function
+ * is safe.
  *
  * Nobody has to look at it: an error of the task is reported by its task group.
  *
@@ -25,11 +26,16 @@ export type TaskState = 'pending' | 'cancelling' | 'finished' | 'cancelled' | 'f
 export interface TaskHandle<T, V = never> {
   readonly name: string;
   readonly status: TaskState;
-  /** What the task returned. Throws TaskNotFinished, TaskCancelled, or TaskFailed with the error as its cause. */
+  /**
+   * What the task returned. Throws TaskNotFinished, TaskCancelled, or TaskFailed with the error as its
+   * cause.
+   */
   readonly returnValue: T;
   /** The error that ended the task; undefined if it finished. Throws TaskNotFinished or TaskCancelled. */
   readonly exception: unknown;
-  /** What the task passed to `started()`. Throws InvalidStateError unless it was begun with `startTask()`. */
+  /**
+   * What the task passed to `started()`. Throws InvalidStateError unless it was begun with `startTask()`.
+   */
   readonly startValue: V;
   /** Waits until the task has ended, however it ended. Cancelled: rejects, and the task goes on. */
   wait(options?: WaitOptions): Promise<void>;
@@ -160,7 +166,9 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
 
   #throwUnlessDone(): void {
     if (this.#state === 'pending') {
-      throw new TaskNotFinished(`the task "${this.name}" has not ended yet: await its wait() or result() first`);
+      throw new TaskNotFinished(
+        `the task "${this.name}" has not ended yet: await its wait() or result() first`,
+      );
     }
     if (this.#state === 'cancelled') {
       throw new TaskCancelled(`the task "${this.name}" was cancelled`, { cause: this.#outcome });
@@ -187,7 +195,9 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
       const scope = scopeOfWait(where, options);
       if (this.hasEnded) return refusal(where, scope, options) ?? completed();
       if (scope.task === this) {
-        throw new InvalidStateError(`${where}: the task "${this.name}" waits for itself, which would never end`);
+        throw new InvalidStateError(
+          `${where}: the task "${this.name}" waits for itself, which would never end`,
+        );
       }
       this.#joiners ??= new ParkingLot();
       return this.#joiners.park({ ...options, label: `the end of task "${this.name}"` });

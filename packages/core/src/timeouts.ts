@@ -2,7 +2,13 @@
 
 import { peekScope } from './ambient.js';
 import { checkFunction, checkOptions, checkTime, describe, isThenable } from './arguments.js';
-import { CancelScope, causeOf, runScope, type CancelScopeOptions, type ScopeOptions } from './cancel-scope.js';
+import {
+  CancelScope,
+  causeOf,
+  runScope,
+  type CancelScopeOptions,
+  type ScopeOptions,
+} from './cancel-scope.js';
 import { Cancelled, TimeoutError } from './errors.js';
 import type { ScopeNode } from './scope-tree.js';
 import { rejected } from './promises.js';
@@ -19,14 +25,16 @@ export interface FailOptions extends ScopeOptions {
 export type PlainFailOptions = Omit<FailOptions, 'signal'>;
 
 /**
- * Gives `body` a time limit: when it is over, what waits in `body` is cancelled, and the program moves on. Without a
- * body it returns the scope, to be run later; the time counts from `run()`.
+ * Gives `body` a time limit: when it is over, what waits in `body` is cancelled, and the program moves on.
+ * Without a body it returns the scope, to be run later; the time counts from `run()`.
  *
  * Waits until `body` has ended.
  *
  * @param ms - Milliseconds; null or Infinity for no limit; 0 or less means that the time is over already.
- * @returns What `body` returned, or undefined when it was cancelled (the scope's `cancelledCaught` tells for certain).
- * @throws What `body` throws; `Cancelled` when a scope around is cancelled; TypeError or RangeError for bad arguments.
+ * @returns What `body` returned, or undefined when it was cancelled (the scope's `cancelledCaught` tells
+ * for certain).
+ * @throws What `body` throws; `Cancelled` when a scope around is cancelled; TypeError or RangeError for bad
+ * arguments.
  *
  * Semantics: `move_on_after` of AnyIO and Trio.
  *
@@ -40,7 +48,11 @@ export type PlainFailOptions = Omit<FailOptions, 'signal'>;
  * ```
  */
 export function moveOnAfter(ms: number | null, options?: ScopeOptions): CancelScope;
-export function moveOnAfter<T>(ms: number | null, body: Body<T>, options?: ScopeOptions): Promise<T | undefined>;
+export function moveOnAfter<T>(
+  ms: number | null,
+  body: Body<T>,
+  options?: ScopeOptions,
+): Promise<T | undefined>;
 export function moveOnAfter<T>(
   ms: number | null,
   body?: Body<T> | ScopeOptions,
@@ -57,7 +69,8 @@ export function moveOnAfter<T>(
  *
  * @param deadline - A time on the clock of `currentTime()`, in milliseconds; null or Infinity for none.
  * @returns What `body` returned, or undefined when it was cancelled.
- * @throws What `body` throws; `Cancelled` when a scope around is cancelled; TypeError or RangeError for bad arguments.
+ * @throws What `body` throws; `Cancelled` when a scope around is cancelled; TypeError or RangeError for bad
+ * arguments.
  *
  * Semantics: Trio's `move_on_at`.
  *
@@ -71,25 +84,36 @@ export function moveOnAfter<T>(
  * ```
  */
 export function moveOnAt(deadline: number | null, options?: ScopeOptions): CancelScope;
-export function moveOnAt<T>(deadline: number | null, body: Body<T>, options?: ScopeOptions): Promise<T | undefined>;
+export function moveOnAt<T>(
+  deadline: number | null,
+  body: Body<T>,
+  options?: ScopeOptions,
+): Promise<T | undefined>;
 export function moveOnAt<T>(
   deadline: number | null,
   body?: Body<T> | ScopeOptions,
   options?: ScopeOptions,
 ): CancelScope | Promise<T | undefined> {
   const where = 'moveOnAt()';
-  return moveOn(where, () => ({ deadline: limit(where, 'deadline', deadline) }), arguments.length > 1, body, options);
+  return moveOn(
+    where,
+    () => ({ deadline: limit(where, 'deadline', deadline) }),
+    arguments.length > 1,
+    body,
+    options,
+  );
 }
 
 /**
- * Gives `body` a time limit, and fails with a TimeoutError when that is why it was cancelled. When it was cancelled by its own scope's
- * `cancel()` or signal the result is undefined, and when a scope around was cancelled first, `Cancelled` goes on outward.
+ * Gives `body` a time limit, and fails with a TimeoutError when that is why it was cancelled. When it was
+ * cancelled by its own scope's `cancel()` or signal the result is undefined, and when a scope around was
+ * cancelled first, `Cancelled` goes on outward.
  *
  * Waits until `body` has ended: it is told at its next wait, and may clean up.
  *
  * @param ms - Milliseconds; null or Infinity for no limit; 0 or less means that the time is over already.
- * @throws TimeoutError when the time was over; what `body` throws; `Cancelled` when a scope around is cancelled; TypeError or
- * RangeError for bad arguments.
+ * @throws TimeoutError when the time was over; what `body` throws; `Cancelled` when a scope around is
+ * cancelled; TypeError or RangeError for bad arguments.
  *
  * Semantics: `fail_after` of AnyIO and Trio.
  *
@@ -105,10 +129,24 @@ export function moveOnAt<T>(
  * );
  * ```
  */
-export function failAfter<T>(ms: number | null, body: () => T | PromiseLike<T>, options?: PlainFailOptions): Promise<T>;
+export function failAfter<T>(
+  ms: number | null,
+  body: () => T | PromiseLike<T>,
+  options?: PlainFailOptions,
+): Promise<T>;
 export function failAfter<T>(ms: number | null, body: Body<T>, options?: FailOptions): Promise<T | undefined>;
-export function failAfter<T>(ms: number | null, body: Body<T>, options?: FailOptions): Promise<T | undefined> {
-  return fail('failAfter()', () => ({ timeout: limit('failAfter()', 'ms', ms) }), body, options, `after ${ms} ms`);
+export function failAfter<T>(
+  ms: number | null,
+  body: Body<T>,
+  options?: FailOptions,
+): Promise<T | undefined> {
+  return fail(
+    'failAfter()',
+    () => ({ timeout: limit('failAfter()', 'ms', ms) }),
+    body,
+    options,
+    `after ${ms} ms`,
+  );
 }
 
 /**
@@ -117,8 +155,8 @@ export function failAfter<T>(ms: number | null, body: Body<T>, options?: FailOpt
  * Waits until `body` has ended.
  *
  * @param deadline - A time on the clock of `currentTime()`, in milliseconds; null or Infinity for none.
- * @throws TimeoutError when the deadline passed; what `body` throws; `Cancelled` when a scope around is cancelled; TypeError or
- * RangeError for bad arguments.
+ * @throws TimeoutError when the deadline passed; what `body` throws; `Cancelled` when a scope around is
+ * cancelled; TypeError or RangeError for bad arguments.
  *
  * Semantics: Trio's `fail_at`.
  *
@@ -130,9 +168,21 @@ export function failAfter<T>(ms: number | null, body: Body<T>, options?: FailOpt
  * await assert.rejects(failAt(currentTime() + 1, () => sleepForever()), TimeoutError);
  * ```
  */
-export function failAt<T>(deadline: number | null, body: () => T | PromiseLike<T>, options?: PlainFailOptions): Promise<T>;
-export function failAt<T>(deadline: number | null, body: Body<T>, options?: FailOptions): Promise<T | undefined>;
-export function failAt<T>(deadline: number | null, body: Body<T>, options?: FailOptions): Promise<T | undefined> {
+export function failAt<T>(
+  deadline: number | null,
+  body: () => T | PromiseLike<T>,
+  options?: PlainFailOptions,
+): Promise<T>;
+export function failAt<T>(
+  deadline: number | null,
+  body: Body<T>,
+  options?: FailOptions,
+): Promise<T | undefined>;
+export function failAt<T>(
+  deadline: number | null,
+  body: Body<T>,
+  options?: FailOptions,
+): Promise<T | undefined> {
   return fail(
     'failAt()',
     () => ({ deadline: limit('failAt()', 'deadline', deadline) }),
@@ -143,8 +193,9 @@ export function failAt<T>(deadline: number | null, body: Body<T>, options?: Fail
 }
 
 /**
- * Runs `body` in a scope that keeps out the cancellation and the deadlines of the scopes around. Use it for the few waits that must
- * not be interrupted, and mostly in the form of {@link cleanup}, which has a time limit: a shield without one can hang.
+ * Runs `body` in a scope that keeps out the cancellation and the deadlines of the scopes around. Use it for
+ * the few waits that must not be interrupted, and mostly in the form of {@link cleanup}, which has a time
+ * limit: a shield without one can hang.
  *
  * Waits until `body` has ended.
  *
@@ -179,10 +230,11 @@ export function shield<T>(body: Body<T>, options?: Omit<ScopeOptions, 'shield'>)
 }
 
 /**
- * The earliest deadline that can cancel the running code: of all scopes from the innermost outward, up to the nearest shield.
+ * The earliest deadline that can cancel the running code: of all scopes from the innermost outward, up to
+ * the nearest shield.
  *
- * @returns A time on the clock of `currentTime()`, in milliseconds; Infinity when there is none, -Infinity when the scope is
- * cancelled already.
+ * @returns A time on the clock of `currentTime()`, in milliseconds; Infinity when there is none, -Infinity
+ * when the scope is cancelled already.
  *
  * Semantics: `current_effective_deadline` of AnyIO and Trio.
  *
@@ -201,13 +253,20 @@ export function currentEffectiveDeadline(): number {
   const current = peekScope();
   if (current.cancellation !== undefined) return -Infinity;
   let earliest = Infinity;
-  for (let scope: ScopeNode | undefined = current; scope !== undefined; scope = scope.shield ? undefined : scope.owner) {
+  for (
+    let scope: ScopeNode | undefined = current;
+    scope !== undefined;
+    scope = scope.shield ? undefined : scope.owner
+  ) {
     earliest = Math.min(earliest, scope.dueAt);
   }
   return earliest;
 }
 
-/** null means no limit. undefined is refused: it is mostly a setting that was forgotten, and waiting for ever hides that. */
+/**
+ * null means no limit. undefined is refused: it is mostly a setting that was forgotten, and waiting for
+ * ever hides that.
+ */
 function limit(where: string, argument: string, value: number | null): number {
   if (value === null) return Infinity;
   if (typeof value !== 'number') {

@@ -1,13 +1,14 @@
 /**
  * The budget of an event-loop turn.
  *
- * Promise reactions run before timers and I/O. Tasks that only do what completes at once (a send into a buffer with room, a
- * free lock, a hand-over to a task that waits) would therefore keep deadlines and sockets waiting for ever. So each such
- * operation costs one from a budget. When it is used up, operations take effect as before but their promises settle in the next turn, all
- * together, so that no task races ahead of the others.
+ * Promise reactions run before timers and I/O. Tasks that only do what completes at once (a send into a
+ * buffer with room, a free lock, a hand-over to a task that waits) would therefore keep deadlines and
+ * sockets waiting for ever. So each such operation costs one from a budget. When it is used up, operations
+ * take effect as before but their promises settle in the next turn, all together, so that no task races
+ * ahead of the others.
  *
- * The fast path is one decrement and one test. Every 16th operation looks at the clock as well, for those who compute a
- * lot in between.
+ * The fast path is one decrement and one test. Every 16th operation looks at the clock as well, for those
+ * who compute a lot in between.
  */
 
 import { platform } from '#platform';
@@ -18,7 +19,10 @@ const MILLISECONDS = 5;
 const LOOK_AT_CLOCK_EVERY = 16; // a power of two
 
 interface Turn {
-  /** What is left of the budget. While it is used up, and while someone probes, it is kept at 1: see `hasBudget`. */
+  /**
+   * What is left of the budget. While it is used up, and while someone probes, it is kept at 1: see
+   * `hasBudget`.
+   */
   left: number;
   began: number;
   readonly putOff: (() => void)[];
@@ -29,8 +33,8 @@ interface Turn {
 }
 
 /**
- * What takes from the budget: an operation that completes at once and could have been cancelled, one that could not, or a
- * hand-over to a task that waits.
+ * What takes from the budget: an operation that completes at once and could have been cancelled, one that
+ * could not, or a hand-over to a task that waits.
  */
 export type Operation = 'checkpoint' | 'shielded' | 'hand-over';
 
@@ -74,7 +78,24 @@ function look(kind: Operation): boolean {
   return mayComplete && turn.left > 0 && performance.now() - turn.began < MILLISECONDS;
 }
 
-/** Calls `resume` in the next turn of the event loop, together with everything else that was put off. */
+/**
+ * Calls `resume` in the next turn of the event loop, together with everything else that was put off. For
+ * operations that have taken effect when the budget of the turn is used up, and for those that must let the
+ * event loop turn.
+ *
+ * Does not wait.
+ *
+ * @example
+ * ```ts
+ * import { isTurnPending, putOff } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * await new Promise<void>((resume) => {
+ *   putOff(resume);
+ *   assert.ok(isTurnPending());
+ * });
+ * ```
+ */
 export function putOff(resume: () => void): void {
   turn.activity++;
   turn.putOff.push(resume);
@@ -97,7 +118,23 @@ export function turnBegins(): void {
   turn.began = performance.now();
 }
 
-/** Calls `fn` in the next turn of the event loop. Unlike `putOff`, that is nothing that the runtime has going on. */
+/**
+ * Calls `fn` in the next turn of the event loop. Unlike `putOff`, that is nothing that the runtime has going
+ * on: it is for those who look whether anything does.
+ *
+ * Does not wait.
+ *
+ * @example
+ * ```ts
+ * import { inNextTurn, isTurnPending } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * await new Promise<void>((resolve) => {
+ *   inNextTurn(resolve);
+ *   assert.ok(!isTurnPending());
+ * });
+ * ```
+ */
 export function inNextTurn(fn: () => void): void {
   platform.nextTurn(fn);
 }
@@ -107,17 +144,66 @@ export function noteActivity(): void {
   turn.activity++;
 }
 
-/** For those who wait until nothing happens any more: grows whenever something does. */
+/**
+ * Grows whenever something happens in the runtime: a task begins or ends, a wait begins or ends, something is
+ * put off. When it stands still for a whole turn of the event loop, every task waits.
+ *
+ * @example
+ * ```ts
+ * import { sleep } from '@taskscope/core';
+ * import { activityCount } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * const before = activityCount();
+ * await sleep(1);
+ * assert.ok(activityCount() > before);
+ * ```
+ */
 export function activityCount(): number {
   return turn.activity;
 }
 
-/** Whether operations are waiting for the next turn. */
+/**
+ * Whether operations are waiting for the next turn of the event loop.
+ *
+ * @example
+ * ```ts
+ * import { sleep } from '@taskscope/core';
+ * import { isTurnPending } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * const turned = sleep(0);
+ * assert.ok(isTurnPending());
+ * await turned;
+ * ```
+ */
 export function isTurnPending(): boolean {
   return turn.flushing;
 }
 
-/** Shows every operation to `probe` until it is disposed of. */
+/**
+ * Shows every operation in the process to `probe` until it is disposed of. For testing: it makes every
+ * operation slower.
+ *
+ * @example
+ * ```ts
+ * import { checkpoint } from '@taskscope/core';
+ * import { addProbe } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * const seen: string[] = [];
+ * const probe = addProbe({
+ *   operation(kind) {
+ *     seen.push(kind);
+ *     return true;
+ *   },
+ *   cancelPoint() {},
+ * });
+ * await checkpoint();
+ * probe[Symbol.dispose]();
+ * assert.deepEqual(seen, ['checkpoint']);
+ * ```
+ */
 export function addProbe(probe: Probe): Disposable {
   turn.probes.add(probe);
   turn.left = 1; // every operation looks

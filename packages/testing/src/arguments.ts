@@ -18,6 +18,7 @@ export function checkWhole(where: string, argument: string, value: unknown): voi
 
 export function checkFunction(where: string, argument: string, value: unknown): void {
   if (typeof value === 'function') return;
-  const cure = value instanceof Promise ? '. Pass the function itself rather than the promise that calling it gave' : '';
+  const cure =
+    value instanceof Promise ? '. Pass the function itself rather than the promise that calling it gave' : '';
   throw new TypeError(`${where}: ${argument} must be a function, got ${typeof value}${cure}`);
 }

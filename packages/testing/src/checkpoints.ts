@@ -6,12 +6,14 @@ import { addInstrument, addProbe } from '@taskscope/core/lowlevel';
 import { checkFunction } from './arguments.js';
 
 /**
- * Runs `body` and fails unless it passes a checkpoint: a point at which its task could have been cancelled, and others could run. A
- * function that waits should pass one on every path, also when what it wants is there already.
+ * Runs `body` and fails unless it passes a checkpoint: a point at which its task could have been cancelled,
+ * and others could run. A function that waits should pass one on every path, also when what it wants is
+ * there already.
  *
  * Waits until `body` has ended.
  *
- * @throws AssertionError when there was no checkpoint; what `body` throws; TypeError when `body` is no function.
+ * @throws AssertionError when there was no checkpoint; what `body` throws; TypeError when `body` is no
+ * function.
  *
  * Semantics: Trio's `assert_checkpoints`.
  *
@@ -27,7 +29,9 @@ export async function expectCheckpoint(body: () => unknown): Promise<void> {
   checkFunction('expectCheckpoint()', 'body', body);
   const seen = await observe(body);
   if (!seen.checkpoint) {
-    throw assertionError('expectCheckpoint(): the body passed no checkpoint. Await checkpoint() where nothing else waits');
+    throw assertionError(
+      'expectCheckpoint(): the body passed no checkpoint. Await checkpoint() where nothing else waits',
+    );
   }
 }
 
@@ -36,7 +40,8 @@ export async function expectCheckpoint(body: () => unknown): Promise<void> {
  *
  * Waits until `body` has ended.
  *
- * @throws AssertionError when there was a checkpoint; what `body` throws; TypeError when `body` is no function.
+ * @throws AssertionError when there was a checkpoint; what `body` throws; TypeError when `body` is no
+ * function.
  *
  * Semantics: Trio's `assert_no_checkpoints`.
  *

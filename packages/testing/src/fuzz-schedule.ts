@@ -9,13 +9,15 @@ import { MockClock } from './mock-clock.js';
 import { random } from './random.js';
 
 /**
- * Runs a program in virtual time, with the order in which ready tasks go on shuffled by `seed`, and operations that complete at once
- * put off now and then. A correct program behaves the same under every seed. The same seed gives the same schedule.
+ * Runs a program in virtual time, with the order in which ready tasks go on shuffled by `seed`, and
+ * operations that complete at once put off now and then. A correct program behaves the same under every
+ * seed. The same seed gives the same schedule.
  *
  * Waits until `main` has ended.
  *
  * @param seed - A whole number from 0.
- * @throws What `main` throws, as the cause of an error that names the seed; TypeError or RangeError for bad arguments.
+ * @throws What `main` throws, as the cause of an error that names the seed; TypeError or RangeError for bad
+ * arguments.
  *
  * Semantics: Trio shuffles each batch of tasks by its very nature; AnyIO does not.
  *

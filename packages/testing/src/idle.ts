@@ -1,9 +1,10 @@
 /**
  * Noticing that everyone waits.
  *
- * Promise reactions run to their end before the event loop turns. So when a whole turn went by in which no task began or
- * ended, no wait began or ended, and nothing was put off, every task waits for something: for time, for somebody else, or for
- * the world outside. One monitor serves all who want to know, so that they do not take each other's looking for activity.
+ * Promise reactions run to their end before the event loop turns. So when a whole turn went by in which no
+ * task began or ended, no wait began or ended, and nothing was put off, every task waits for something: for
+ * time, for somebody else, or for the world outside. One monitor serves all who want to know, so that they
+ * do not take each other's looking for activity.
  */
 
 import { activityCount, inNextTurn, isTurnPending } from '@taskscope/core/lowlevel';

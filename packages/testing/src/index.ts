@@ -1,6 +1,6 @@
 /**
- * Testing programs that are built on taskscope: virtual time, waiting until everyone waits, making tasks take turns, checking
- * for checkpoints, and shuffling schedules.
+ * Testing programs that are built on taskscope: virtual time, waiting until everyone waits, making tasks
+ * take turns, checking for checkpoints, and shuffling schedules.
  *
  * @packageDocumentation
  */

@@ -9,11 +9,14 @@ import { addIdleListener } from './idle.js';
 
 /** Options of a {@link MockClock}. */
 export interface MockClockOptions {
-  /** How many virtual milliseconds pass in a real one. Default: 0, so that time stands still unless it is moved. */
+  /**
+   * How many virtual milliseconds pass in a real one. Default: 0, so that time stands still unless it is
+   * moved.
+   */
   rate?: number | undefined;
   /**
-   * Whether to jump to the next deadline when everyone waits; a number is for how many real milliseconds that must have been so,
-   * for programs that also wait for real I/O. Default: false.
+   * Whether to jump to the next deadline when everyone waits; a number is for how many real milliseconds
+   * that must have been so, for programs that also wait for real I/O. Default: false.
    */
   autojump?: boolean | number | undefined;
 }
@@ -24,12 +27,13 @@ interface Alarm {
 }
 
 /**
- * A clock for tests: it starts at 0 and stands still, until it is advanced, or, with `autojump`, until everyone waits: then it
- * jumps to the next deadline. So a test of an hour's timeouts takes a millisecond, and its times are exact.
+ * A clock for tests: it starts at 0 and stands still, until it is advanced, or, with `autojump`, until
+ * everyone waits: then it jumps to the next deadline. So a test of an hour's timeouts takes a millisecond,
+ * and its times are exact.
  *
- * With autojump, when everyone waits and no deadline is left, that is a deadlock: the run fails at once with an InvalidStateError that
- * shows the task tree. Waits that something outside the runtime will end (`withSignal`, `abandonOnCancel`, `suspend` with `foreign`, a
- * bare promise) are none.
+ * With autojump, when everyone waits and no deadline is left, that is a deadlock: the run fails at once
+ * with an InvalidStateError that shows the task tree. Waits that something outside the runtime will end
+ * (`withSignal`, `abandonOnCancel`, `suspend` with `foreign`, a bare promise) are none.
  *
  * Semantics: Trio's `MockClock`.
  *
@@ -101,10 +105,11 @@ export class MockClock implements Clock {
   }
 
   /**
-   * Moves the time on by `ms`. Deadlines on the way fire one after another, each at its own time, and everyone runs until they wait
-   * before the next does.
+   * Moves the time on by `ms`. Deadlines on the way fire one after another, each at its own time, and
+   * everyone runs until they wait before the next does.
    *
-   * Waits until all that has happened. Cancelled before: rejects, and time stands still. Once it has begun it is not interrupted.
+   * Waits until all that has happened. Cancelled before: rejects, and time stands still. Once it has begun
+   * it is not interrupted.
    *
    * @param ms - Milliseconds, 0 or more.
    * @throws Cancelled when the scope is cancelled; TypeError or RangeError when `ms` is no such time.

@@ -6,8 +6,8 @@ import { ParkingLot } from '@taskscope/core/lowlevel';
 import { checkWhole } from './arguments.js';
 
 /**
- * Lets pieces of code in different tasks happen in a given order. Each takes a position of its own, from 0; a position
- * begins when the one before it has been disposed of.
+ * Lets pieces of code in different tasks happen in a given order. Each takes a position of its own, from 0;
+ * a position begins when the one before it has been disposed of.
  *
  * Semantics: Trio's `Sequencer`.
  *
@@ -43,13 +43,15 @@ export class Sequencer {
    * Cancelled while it waits: rejects, and the sequence is broken for everyone, since a turn is missing.
    *
    * @param position - A whole number from 0, used once.
-   * @throws InvalidStateError when the position was taken before, or the sequence is broken; Cancelled when the scope is cancelled;
-   * TypeError or RangeError when `position` is no such number.
+   * @throws InvalidStateError when the position was taken before, or the sequence is broken; Cancelled when
+   * the scope is cancelled; TypeError or RangeError when `position` is no such number.
    */
   async at(position: number): Promise<Disposable> {
     checkWhole('Sequencer.at()', 'position', position);
     if (this.#taken.has(position)) {
-      throw new InvalidStateError(`Sequencer.at(): position ${position} was taken before, and each is taken once`);
+      throw new InvalidStateError(
+        `Sequencer.at(): position ${position} was taken before, and each is taken once`,
+      );
     }
     if (this.#isBroken) throw broken();
     this.#taken.add(position);

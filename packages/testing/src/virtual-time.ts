@@ -6,8 +6,9 @@ import { checkFunction } from './arguments.js';
 import { MockClock } from './mock-clock.js';
 
 /**
- * Makes a test function that runs `body` in virtual time: sleeps and timeouts take no real time, a deadlock fails at once, and so does a
- * wait that outlived its scope. For vitest and every other test runner that calls a function.
+ * Makes a test function that runs `body` in virtual time: sleeps and timeouts take no real time, a deadlock
+ * fails at once, and so does a wait that outlived its scope. For vitest and every other test runner that
+ * calls a function.
  *
  * @param body - Is given the clock, which jumps by itself whenever everyone waits.
  * @throws TypeError when `body` is no function.

@@ -6,8 +6,8 @@ import { checkTime } from './arguments.js';
 import { addIdleListener } from './idle.js';
 
 /**
- * Waits until every other task waits: the moment to look at what a concurrent program has come to, with no sleep and no guess.
- * Tasks that wait for the world outside (a file, a socket) count as waiting.
+ * Waits until every other task waits: the moment to look at what a concurrent program has come to, with no
+ * sleep and no guess. Tasks that wait for the world outside (a file, a socket) count as waiting.
  *
  * Cancelled before or during: rejects.
  *
