@@ -1,6 +1,18 @@
 /** Checks of arguments. Each message names the argument, what was given and what is allowed. */
 
-/** How a value is shown in an error message: short, and never by calling the value's own code. */
+/**
+ * How a value is shown in an error message: short, and never by calling the value's own code.
+ *
+ * @example
+ * ```ts
+ * import { describe } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * assert.equal(describe(null), 'null');
+ * assert.equal(describe([1, 2]), 'an array');
+ * assert.equal(describe('tea'), '"tea"');
+ * ```
+ */
 export function describe(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -17,6 +29,21 @@ export function describe(value: unknown): string {
   }
 }
 
+/**
+ * Throws unless a value is a function. For a promise the message says what to pass instead.
+ *
+ * @param where - The name of the function that was called, such as `taskGroup()`.
+ * @param argument - The name of the argument.
+ * @throws TypeError
+ *
+ * @example
+ * ```ts
+ * import { checkFunction } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * assert.throws(() => checkFunction('brew()', 'fn', 42), /^TypeError: brew\(\): fn must be a function, got 42$/);
+ * ```
+ */
 export function checkFunction(where: string, argument: string, value: unknown): void {
   if (typeof value === 'function') return;
   const cure =
@@ -26,7 +53,22 @@ export function checkFunction(where: string, argument: string, value: unknown): 
   throw new TypeError(`${where}: ${argument} must be a function, got ${describe(value)}${cure}`);
 }
 
-/** A time: any number but NaN. Infinity means never. */
+/**
+ * Throws unless a value is a time: any number but NaN. Infinity means never.
+ *
+ * @param where - The name of the function that was called.
+ * @param argument - The name of the argument.
+ * @throws TypeError for what is no number, RangeError for NaN.
+ *
+ * @example
+ * ```ts
+ * import { checkTime } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * checkTime('brew()', 'ms', Infinity);
+ * assert.throws(() => checkTime('brew()', 'ms', NaN), RangeError);
+ * ```
+ */
 export function checkTime(where: string, argument: string, value: unknown): void {
   if (typeof value !== 'number') {
     throw new TypeError(`${where}: ${argument} must be a number of milliseconds, got ${describe(value)}`);
@@ -36,7 +78,22 @@ export function checkTime(where: string, argument: string, value: unknown): void
   }
 }
 
-/** A count: a whole number of at least `least`, or Infinity. */
+/**
+ * Throws unless a value is a count: a whole number of at least `least`, or Infinity.
+ *
+ * @param where - The name of the function that was called.
+ * @param argument - The name of the argument.
+ * @throws TypeError for what is no whole number, RangeError for NaN and for what is below `least`.
+ *
+ * @example
+ * ```ts
+ * import { checkCount } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * checkCount('brew()', 'cups', 2, 1);
+ * assert.throws(() => checkCount('brew()', 'cups', 0, 1), /cups must be at least 1, got 0/);
+ * ```
+ */
 export function checkCount(where: string, argument: string, value: unknown, least: number): void {
   if (
     typeof value !== 'number' ||
@@ -55,7 +112,21 @@ export function checkBoolean(where: string, argument: string, value: unknown): v
   }
 }
 
-/** Options are an object, or absent. `null` is refused, since it is nearly always a mistake. */
+/**
+ * Throws unless a value is an object of options, or absent. `null` is refused, since it is nearly always a mistake.
+ *
+ * @param where - The name of the function that was called.
+ * @throws TypeError
+ *
+ * @example
+ * ```ts
+ * import { checkOptions } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * checkOptions('brew()', undefined);
+ * assert.throws(() => checkOptions('brew()', null), /brew\(\): options must be an object, got null/);
+ * ```
+ */
 export function checkOptions(where: string, value: unknown): void {
   if (value !== undefined && (typeof value !== 'object' || value === null)) {
     throw new TypeError(`${where}: options must be an object, got ${describe(value)}`);

@@ -247,8 +247,12 @@ export class CancelScope {
         return value;
       },
       (error: unknown) => {
-        silence(left, error);
-        return failed(error);
+        try {
+          return failed(error);
+        } catch (rest) {
+          silence(left, rest);
+          throw rest;
+        }
       },
     );
     return left;

@@ -3,7 +3,7 @@
 import { currentScopeNode, scopeOfWait, type WaitOptions } from './ambient.js';
 import { checkOptions } from './arguments.js';
 import { DONE, rejected } from './promises.js';
-import { completed, refusal, Wait } from './suspend.js';
+import { refusal, Wait } from './suspend.js';
 import { hasBudget, noteCancelPoint, putOff } from './turn.js';
 
 class CheckpointWait extends Wait<void> {
@@ -105,5 +105,5 @@ export function checkpointIfCancelled(options?: WaitOptions): Promise<void> {
  * ```
  */
 export function cancelShieldedCheckpoint(): Promise<void> {
-  return completed('shielded');
+  return hasBudget('shielded') ? DONE : new Promise<void>(putOff);
 }

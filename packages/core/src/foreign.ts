@@ -5,11 +5,11 @@
 
 import { invoke, peekScope, scopeOfWait, type WaitOptions } from './ambient.js';
 import { checkFunction, checkOptions, describe, isThenable } from './arguments.js';
-import { isAbortError, type Cancelled } from './errors.js';
+import { isAbortError, ScopeExitedError, type Cancelled } from './errors.js';
 import { linkSignal, type Abortable, type SignalLink } from './signal-link.js';
 import { escapeError, Member, warnOfEscape, type ScopeNode } from './scope-tree.js';
-import { ignore, rejected, silence } from './promises.js';
-import { countForeignWait, refusal, suspend } from './suspend.js';
+import { ignore, rejected } from './promises.js';
+import { refusal, suspend } from './suspend.js';
 import { noteActivity } from './turn.js';
 
 /**
@@ -93,6 +93,7 @@ class ForeignWork extends Member implements Abortable {
     super();
     this.#scope = scope;
     this.attach(scope);
+    scope.context.foreignWaits++;
     this.#link = options?.signal === undefined ? undefined : linkSignal(this, scope, options.signal);
     noteActivity();
   }
@@ -113,12 +114,12 @@ class ForeignWork extends Member implements Abortable {
       },
       (error: unknown) => {
         this.#end();
-        const reason = this.#reasonFor(error);
-        silence(ended, reason);
-        throw reason;
+        if (!this.#isAbort(error)) throw error;
+        // Nobody needs to look at what was aborted; that it outlived its scope shall be heard of.
+        if (!(this.#abortedWith instanceof ScopeExitedError)) ended.catch(ignore);
+        throw this.#abortedWith;
       },
     );
-    countForeignWait(this.#scope, ended);
     return ended;
   }
 
@@ -139,18 +140,19 @@ class ForeignWork extends Member implements Abortable {
     if (heir.cancellation !== undefined) this.deliver(heir.cancellation);
   }
 
-  /** An error that says no more than "aborted" is the reason why it was. */
-  #reasonFor(error: unknown): unknown {
+  /** Whether an error says no more than that the work was aborted. */
+  #isAbort(error: unknown): boolean {
     const { signal } = this.#controller;
-    if (!signal.aborted) return error;
-    const isOurs =
-      error === signal.reason || (isAbortError(error) && (error.cause ?? signal.reason) === signal.reason);
-    return isOurs ? this.#abortedWith : error;
+    if (!signal.aborted) return false;
+    return (
+      error === signal.reason || (isAbortError(error) && (error.cause ?? signal.reason) === signal.reason)
+    );
   }
 
   #end(): void {
     this.detach();
     this.#link?.unlink();
+    this.#scope.context.foreignWaits--;
     noteActivity();
   }
 }

@@ -11,6 +11,11 @@ export {
   type ParkingLotStatistics,
   type ParkOptions,
 } from './parking-lot.js';
+export { WaitQueue, type Linked, type QueueEntry } from './wait-queue.js';
+export { completed, refusal, scopeOfWait, type WaitScope } from './operations.js';
+export { rejected } from './promises.js';
+export { onTaskExit } from './task-exit.js';
+export { checkCount, checkFunction, checkOptions, checkTime, describe } from './arguments.js';
 export { currentScope } from './cancel-scope.js';
 export { bindToScope, type WaitOptions } from './ambient.js';
 export type { Clock, RunMonitor } from './clock.js';

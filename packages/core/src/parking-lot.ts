@@ -1,17 +1,13 @@
-/**
- * Where tasks wait for each other: a fair queue of waits, from which every other primitive is built.
- *
- * The queue is an intrusive doubly linked list, so a cancelled wait leaves it in constant time.
- */
+/** Where tasks wait for each other, as library authors know it from Trio. */
 
 import { scopeOfWait, type WaitOptions } from './ambient.js';
 import { checkCount, checkOptions, describe } from './arguments.js';
 import { BrokenResourceError, InvalidStateError } from './errors.js';
 import type { TaskInfo } from './instruments.js';
-import type { ScopeNode } from './scope-tree.js';
 import { rejected } from './promises.js';
-import { refusal, Wait } from './suspend.js';
+import { refusal } from './suspend.js';
 import { onTaskExit } from './task-exit.js';
+import { WaitQueue } from './wait-queue.js';
 
 /** Options of `ParkingLot.park()`. */
 export interface ParkOptions extends WaitOptions {
@@ -23,18 +19,6 @@ export interface ParkOptions extends WaitOptions {
 export interface ParkingLotStatistics {
   readonly tasksWaiting: number;
 }
-
-class ParkedWait extends Wait<void> {
-  lot: ParkingLot | undefined = undefined;
-  ahead: ParkedWait | undefined = undefined;
-  behind: ParkedWait | undefined = undefined;
-
-  protected override undo(): void {
-    leaveLot(this);
-  }
-}
-
-let leaveLot: (wait: ParkedWait) => void;
 
 /**
  * A queue of parked tasks. `park()` waits in it; `unpark()` wakes those who have waited longest. Build your
@@ -68,15 +52,13 @@ let leaveLot: (wait: ParkedWait) => void;
  * ```
  */
 export class ParkingLot {
-  #first: ParkedWait | undefined = undefined;
-  #last: ParkedWait | undefined = undefined;
-  #size = 0;
+  readonly #queue = new WaitQueue();
   #broken: unknown = undefined;
   #isBroken = false;
 
   /** How many tasks are parked. */
   get size(): number {
-    return this.#size;
+    return this.#queue.size;
   }
 
   /**
@@ -91,13 +73,11 @@ export class ParkingLot {
   park(options?: ParkOptions): Promise<void> {
     try {
       checkOptions('ParkingLot.park()', options);
-      const scope: ScopeNode = scopeOfWait('ParkingLot.park()', options);
+      const scope = scopeOfWait('ParkingLot.park()', options);
       const refused = refusal('ParkingLot.park()', scope, options);
       if (refused !== undefined) return refused;
       if (this.#isBroken) return Promise.reject(this.#broken);
-      const wait = new ParkedWait(options?.label ?? 'park', scope, options);
-      this.#append(wait);
-      return wait.promise;
+      return this.#queue.wait(options?.label ?? 'park', scope, undefined, options);
     } catch (error) {
       return rejected(error);
     }
@@ -114,10 +94,10 @@ export class ParkingLot {
   unpark(count = 1): number {
     checkCount('ParkingLot.unpark()', 'count', count, 0);
     let woken = 0;
-    for (; woken < count && this.#first !== undefined; woken++) {
-      const wait = this.#first;
-      this.#remove(wait);
-      wait.resolve();
+    for (; woken < count; woken++) {
+      const next = this.#queue.shift();
+      if (next === undefined) break;
+      next.resolve();
     }
     return woken;
   }
@@ -157,12 +137,10 @@ export class ParkingLot {
     }
     checkCount('ParkingLot.repark()', 'count', count, 0);
     // Into itself, everyone moves once.
-    const most = Math.min(count, this.#size);
+    const most = Math.min(count, this.size);
     for (let moved = 0; moved < most; moved++) {
-      const wait = this.#first!;
-      this.#remove(wait);
-      if (target.#isBroken) wait.reject(target.#broken);
-      else target.#append(wait);
+      if (target.#isBroken) this.#queue.shift()!.reject(target.#broken);
+      else this.#queue.shiftTo(target.#queue);
     }
     return most;
   }
@@ -180,38 +158,12 @@ export class ParkingLot {
     if (this.#isBroken) return;
     this.#isBroken = true;
     this.#broken = error;
-    for (let wait = this.#first; wait !== undefined; wait = this.#first) {
-      this.#remove(wait);
-      wait.reject(error);
-    }
+    this.#queue.rejectAll(error);
   }
 
   /** A snapshot for people and tests. */
   statistics(): ParkingLotStatistics {
-    return { tasksWaiting: this.#size };
-  }
-
-  #append(wait: ParkedWait): void {
-    wait.lot = this;
-    wait.ahead = this.#last;
-    if (this.#last === undefined) this.#first = wait;
-    else this.#last.behind = wait;
-    this.#last = wait;
-    this.#size++;
-  }
-
-  #remove(wait: ParkedWait): void {
-    const { ahead, behind } = wait;
-    if (ahead === undefined) this.#first = behind;
-    else ahead.behind = behind;
-    if (behind === undefined) this.#last = ahead;
-    else behind.ahead = ahead;
-    wait.lot = wait.ahead = wait.behind = undefined;
-    this.#size--;
-  }
-
-  static {
-    leaveLot = (wait) => wait.lot!.#remove(wait);
+    return { tasksWaiting: this.#queue.size };
   }
 }
 

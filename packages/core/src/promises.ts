@@ -7,7 +7,18 @@ export function ignore(): void {}
 /** What operations return that complete at once: one promise for all of them. */
 export const DONE: Promise<void> = Promise.resolve();
 
-/** A promise that rejects with `error`. A cancellation that nobody looks at is no unhandled rejection. */
+/**
+ * A promise that rejects with `error`, for functions that return promises and must not throw. If it is a
+ * cancellation that nobody looks at, that is no unhandled rejection.
+ *
+ * @example
+ * ```ts
+ * import { rejected } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * await assert.rejects(rejected(new RangeError('out of tea')), RangeError);
+ * ```
+ */
 export function rejected(error: unknown): Promise<never> {
   const promise = Promise.reject(error);
   silence(promise, error);

@@ -13,16 +13,8 @@ import type { Cancelled } from './errors.js';
 import { notify, observing, type TaskInfo, type WaitInfo } from './instruments.js';
 import { cellOfSignal, escapeError, Member, openScope, warnOfEscape, type ScopeNode } from './scope-tree.js';
 import { linkSignal, type SignalLink } from './signal-link.js';
-import { DONE, ignore, rejected } from './promises.js';
-import { hasBudget, noteActivity, putOff, type Operation } from './turn.js';
-
-/**
- * Completes an operation that has taken effect: at once, or in the next turn if this one's budget is used
- * up.
- */
-export function completed(kind?: Operation): Promise<void> {
-  return hasBudget(kind) ? DONE : new Promise<void>(putOff);
-}
+import { ignore, rejected } from './promises.js';
+import { hasBudget, noteActivity, putOff } from './turn.js';
 
 /** Why a wait that begins now must not: its scope is cancelled or its signal has aborted. */
 export function refusal(
@@ -60,6 +52,8 @@ export abstract class Wait<T> extends Member implements WaitInfo {
   readonly promise: Promise<T>;
   readonly scope: ScopeNode;
   readonly label: string;
+  /** Whether something outside the runtime will end it: for virtual clocks, to which it is then no deadlock. */
+  isForeign = false;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: unknown) => void;
   #signalLink: SignalLink | undefined = undefined;
@@ -171,6 +165,7 @@ export abstract class Wait<T> extends Member implements WaitInfo {
       this.#signalLink.unlink();
       this.#signalLink = undefined;
     }
+    if (this.isForeign) this.scope.context.foreignWaits--;
     noteActivity();
     if (observing.count > 0) notify(this.scope.context.observers, 'waitEnded', this);
   }
@@ -190,10 +185,13 @@ export interface SuspendOptions extends WaitOptions {
 type Undo = (cancelled: Cancelled) => void;
 
 class SuspendedWait<T> extends Wait<T> {
-  undoes: Undo = ignore;
+  undoes: Undo | undefined = undefined;
+  /** What cancelled it while `start` was still running, so that there was nothing to undo it with. */
+  cancelledBy: Cancelled | undefined = undefined;
 
   protected override undo(cancelled: Cancelled): void {
-    this.undoes(cancelled);
+    if (this.undoes === undefined) this.cancelledBy = cancelled;
+    else this.undoes(cancelled);
   }
 }
 
@@ -242,7 +240,10 @@ export function suspend<T>(
     const refused = refusal('suspend()', scope, options);
     if (refused !== undefined) return refused;
     const wait = new SuspendedWait<T>(options?.label ?? 'suspend', scope, options);
-    if (options?.foreign === true) countForeignWait(scope, wait.promise);
+    if (options?.foreign === true) {
+      wait.isForeign = true;
+      scope.context.foreignWaits++;
+    }
     let undo: unknown;
     try {
       undo = start(
@@ -263,19 +264,11 @@ export function suspend<T>(
       } else {
         wait.undoes = undo as Undo;
       }
+    } else if (wait.cancelledBy !== undefined && typeof undo === 'function') {
+      (undo as Undo)(wait.cancelledBy);
     }
     return wait.promise;
   } catch (error) {
     return rejected(error);
   }
-}
-
-/** For virtual clocks: while something from outside can end a wait there is no deadlock. */
-export function countForeignWait(scope: ScopeNode, promise: PromiseLike<unknown>): void {
-  const { context } = scope;
-  context.foreignWaits++;
-  const ended = (): void => {
-    context.foreignWaits--;
-  };
-  promise.then(ended, ended);
 }

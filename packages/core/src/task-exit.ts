@@ -11,8 +11,27 @@ export interface TaskRecord extends TaskInfo {
 }
 
 /**
- * Calls `action` when the task ends, unless disposed of before. Returns undefined if the task has ended
- * already.
+ * Calls `action` when a task ends, unless the result is disposed of before. For things that a task owns.
+ *
+ * Does not wait.
+ *
+ * @param where - The name of the operation, for messages.
+ * @param task - What `currentTask()` returned, or the task of a `WaitScope`.
+ * @returns undefined if the task has ended already; then `action` is not called.
+ * @throws TypeError when `task` is no task.
+ *
+ * @example
+ * ```ts
+ * import { currentTask, taskGroup } from '@taskscope/core';
+ * import { onTaskExit } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * let ended = false;
+ * await taskGroup((tg) => {
+ *   tg.startSoon(() => void onTaskExit('example()', currentTask(), () => (ended = true)));
+ * });
+ * assert.ok(ended);
+ * ```
  */
 export function onTaskExit(where: string, task: TaskInfo, action: () => void): Disposable | undefined {
   const record = task as Partial<TaskRecord> | null;

@@ -2,13 +2,14 @@
 
 import { invoke, newTaskId, peekScope, scopeOfWait, type WaitOptions } from './ambient.js';
 import { checkOptions } from './arguments.js';
-import { InvalidStateError, TaskCancelled, TaskFailed, TaskNotFinished } from './errors.js';
+import { InvalidStateError, messageOf, TaskCancelled, TaskFailed, TaskNotFinished } from './errors.js';
 import { notify, observing } from './instruments.js';
 import { ParkingLot } from './parking-lot.js';
+import { completed } from './operations.js';
 import { CAUGHT, isCancellationOf, leaveWithError } from './scope-exit.js';
 import { ScopeNode } from './scope-tree.js';
 import { DONE, ignore, rejected } from './promises.js';
-import { completed, refusal } from './suspend.js';
+import { refusal } from './suspend.js';
 import { runExitActions, type TaskRecord } from './task-exit.js';
 import { noteActivity } from './turn.js';
 
@@ -153,8 +154,7 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     this.#throwUnlessDone();
     if (this.#state === 'failed') {
       const cause = this.#outcome;
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw new TaskFailed(`the task "${this.name}" failed: ${message}`, { cause });
+      throw new TaskFailed(`the task "${this.name}" failed: ${messageOf(cause)}`, { cause });
     }
     return this.#outcome as T;
   }

@@ -9,8 +9,7 @@ const outside = AsyncLocalStorage.snapshot();
 
 export const platform: Platform = {
   createStorage<T>(): ContextStorage<T> {
-    // The typings of `run` do not know that an undefined store is a legitimate "outside of everything".
-    return new AsyncLocalStorage<T | undefined>() as ContextStorage<T>;
+    return new AsyncLocalStorage<T | undefined>();
   },
   nextTurn(fn: () => void): void {
     setImmediate(fn);

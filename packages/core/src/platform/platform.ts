@@ -1,6 +1,7 @@
 /**
- * What the runtime needs from its platform, and all that differs between platforms. Which implementation is used is
- * decided by the package's import conditions (`#platform` in package.json), never by a guess at run time.
+ * What the runtime needs from its platform, and all that differs between platforms. Which implementation is
+ * used is decided by the package's import conditions (`#platform` in package.json), never by a guess at run
+ * time.
  */
 export interface Platform {
   /** Where the ambient scope is kept. In explicit mode it holds nothing. */

@@ -1,0 +1,157 @@
+/**
+ * The queue under every primitive in which tasks wait for their turn.
+ *
+ * An entry carries what the primitive has to know of the one who waits (the item that it sends, the owner that a lock
+ * will have), and is satisfied with a value. The queue is an intrusive doubly linked list: an entry that is cancelled
+ * leaves it in constant time, in the call that cancels, so nobody can hand anything to it.
+ */
+
+import type { WaitOptions } from './ambient.js';
+import type { WaitScope } from './operations.js';
+import type { ScopeNode } from './scope-tree.js';
+import { Wait } from './suspend.js';
+
+/** One who waits in a {@link WaitQueue}. The first of `resolve`, `reject` and a cancellation ends the wait. */
+export interface QueueEntry<T, D> {
+  readonly data: D;
+  /** Ends the wait with a value. Returns false if it was over already. */
+  resolve(value: T): boolean;
+  /** Ends the wait with an error. Returns false if it was over already. */
+  reject(error: unknown): boolean;
+}
+
+/** What links an entry into a queue. Belongs to the queue. */
+export interface Linked<T, D> extends QueueEntry<T, D> {
+  queue: WaitQueue<T, D> | undefined;
+  ahead: Linked<T, D> | undefined;
+  behind: Linked<T, D> | undefined;
+}
+
+class QueuedWait<T, D> extends Wait<T> implements Linked<T, D> {
+  readonly data: D;
+  queue: WaitQueue<T, D> | undefined = undefined;
+  ahead: Linked<T, D> | undefined = undefined;
+  behind: Linked<T, D> | undefined = undefined;
+
+  constructor(label: string, scope: WaitScope, options: WaitOptions | undefined, data: D) {
+    super(label, scope as ScopeNode, options);
+    this.data = data;
+  }
+
+  protected override undo(): void {
+    this.queue?.remove(this);
+  }
+}
+
+/**
+ * A fair queue of waits, each with data of its own. Build primitives from it that hand something over: whoever is taken
+ * out by `shift()` has not been cancelled, and what it is resolved with reaches it.
+ *
+ * @example
+ * ```ts
+ * import { taskGroup, type TaskInfo } from '@taskscope/core';
+ * import { completed, refusal, scopeOfWait, WaitQueue } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * class Baton {
+ *   holder: TaskInfo | undefined;
+ *   readonly #queue = new WaitQueue<void, TaskInfo>();
+ *   take(): Promise<void> {
+ *     const scope = scopeOfWait('Baton.take()');
+ *     const refused = refusal('Baton.take()', scope);
+ *     if (refused !== undefined) return refused;
+ *     if (this.holder !== undefined) return this.#queue.wait('a baton', scope, scope.task);
+ *     this.holder = scope.task;
+ *     return completed();
+ *   }
+ *   pass(): void {
+ *     const next = this.#queue.shift();
+ *     this.holder = next?.data;
+ *     next?.resolve();
+ *   }
+ * }
+ * const baton = new Baton();
+ * const order: string[] = [];
+ * const runner = async (name: string): Promise<void> => {
+ *   await baton.take();
+ *   order.push(name);
+ *   baton.pass();
+ * };
+ * await taskGroup((tg) => {
+ *   tg.startSoon(runner, 'first');
+ *   tg.startSoon(runner, 'second');
+ * });
+ * assert.deepEqual(order, ['first', 'second']);
+ * ```
+ */
+export class WaitQueue<T = void, D = void> {
+  #first: Linked<T, D> | undefined = undefined;
+  #last: Linked<T, D> | undefined = undefined;
+  #size = 0;
+
+  /** How many are waiting. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The one who has waited longest. */
+  get first(): QueueEntry<T, D> | undefined {
+    return this.#first;
+  }
+
+  /**
+   * Waits at the end of the queue. The caller has made sure that this wait may begin: see `scopeOfWait` and `refusal`.
+   *
+   * Cancelled: rejects, and the place in the queue is gone. Cancelled after it was resolved: keeps its value.
+   *
+   * @param label - What is waited for, as the task tree shows it.
+   */
+  wait(label: string, scope: WaitScope, data: D, options?: WaitOptions): Promise<T> {
+    const wait = new QueuedWait<T, D>(label, scope, options, data);
+    this.append(wait);
+    return wait.promise;
+  }
+
+  /** Takes out the one who has waited longest; the caller resolves or rejects it. */
+  shift(): QueueEntry<T, D> | undefined {
+    const first = this.#first;
+    if (first !== undefined) this.remove(first);
+    return first;
+  }
+
+  /** Moves the one who has waited longest to the end of another queue. Returns whether there was one. */
+  shiftTo(target: WaitQueue<T, D>): boolean {
+    const first = this.#first;
+    if (first === undefined) return false;
+    this.remove(first);
+    target.append(first);
+    return true;
+  }
+
+  /** Ends every wait with an error. */
+  rejectAll(error: unknown): void {
+    for (let entry = this.shift(); entry !== undefined; entry = this.shift()) entry.reject(error);
+  }
+
+  /** For entries that are in several queues at once. */
+  append(entry: Linked<T, D>): void {
+    entry.queue = this;
+    entry.ahead = this.#last;
+    if (this.#last === undefined) this.#first = entry;
+    else this.#last.behind = entry;
+    this.#last = entry;
+    this.#size++;
+  }
+
+  /** Takes an entry out, if it is in. */
+  remove(entry: Linked<T, D>): void {
+    if (entry.queue !== this) return;
+    const { ahead, behind } = entry;
+    if (ahead === undefined) this.#first = behind;
+    else ahead.behind = behind;
+    if (behind === undefined) this.#last = ahead;
+    else behind.ahead = ahead;
+    entry.queue = entry.ahead = entry.behind = undefined;
+    this.#size--;
+  }
+}
