@@ -1,10 +1,10 @@
 /** Running several things at once, for all their results. */
 
 import type { WaitOptions } from './ambient.js';
-import { isCancellation } from './errors.js';
+import { isCancellation, TaskCancelled } from './errors.js';
 import { chain, rejected } from './promises.js';
 import { taskGroup } from './task-group.js';
-import { checkTasks, isCancelledTask, type TaskFunction } from './task-functions.js';
+import { checkTasks, isCancelledTask, throwIfCaught, type TaskFunction } from './task-functions.js';
 import { nameOf, type TaskHandle } from './task.js';
 
 type Functions = readonly TaskFunction<unknown>[];
@@ -25,7 +25,8 @@ export type AllSettledResults<F extends Functions> = {
  *
  * @param tasks - Functions, not promises. Each is given its task's signal.
  * @returns The results in the order of `tasks`.
- * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; TypeError for bad
+ * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; `signal.reason` when a
+ * foreign signal aborts; TypeError for bad
  * arguments.
  *
  * Semantics: AnyIO's `gather`.
@@ -41,15 +42,19 @@ export type AllSettledResults<F extends Functions> = {
  */
 export function all<const F extends Functions>(tasks: F, options?: WaitOptions): Promise<AllResults<F>> {
   try {
-    const functions = checkTasks('all()', tasks);
+    const functions = checkTasks('all()', tasks, options);
     let handles: TaskHandle<unknown>[] = [];
     const group = taskGroup(
       (tg) => {
         handles = functions.map((fn) => tg.createTask(fn));
+        return tg;
       },
       { ...options, name: 'all' },
     );
-    return chain(group, () => handles.map((handle) => handle.returnValue) as AllResults<F>);
+    return chain(group, (tg) => {
+      throwIfCaught(tg, options);
+      return handles.map((handle) => handle.returnValue) as AllResults<F>;
+    });
   } catch (error) {
     return rejected(error);
   }
@@ -62,7 +67,8 @@ export function all<const F extends Functions>(tasks: F, options?: WaitOptions):
  *
  * @param tasks - Functions, not promises. Each is given its task's signal.
  * @returns What `Promise.allSettled` returns, in the order of `tasks`.
- * @throws `Cancelled` when a scope around is cancelled; TypeError for bad arguments.
+ * @throws `Cancelled` when a scope around is cancelled; `signal.reason` when a foreign signal aborts; TypeError for
+ * bad arguments.
  *
  * @example
  * ```ts
@@ -84,7 +90,7 @@ export function allSettled<const F extends Functions>(
   options?: WaitOptions,
 ): Promise<AllSettledResults<F>> {
   try {
-    const functions = checkTasks('allSettled()', tasks);
+    const functions = checkTasks('allSettled()', tasks, options);
     const results: PromiseSettledResult<unknown>[] = [];
     const group = taskGroup(
       (tg) => {
@@ -101,10 +107,17 @@ export function allSettled<const F extends Functions>(
             { name: nameOf(fn) },
           );
         }
+        return tg;
       },
       { ...options, name: 'allSettled' },
     );
-    return chain(group, () => results as AllSettledResults<F>);
+    return chain(group, (tg) => {
+      throwIfCaught(tg, options);
+      for (const index of functions.keys()) {
+        results[index] ??= { status: 'rejected', reason: new TaskCancelled('the task cancelled itself') };
+      }
+      return results as AllSettledResults<F>;
+    });
   } catch (error) {
     return rejected(error);
   }

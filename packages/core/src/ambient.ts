@@ -7,9 +7,8 @@
 
 import { checkFunction, checkSignal, isThenable } from './arguments.js';
 import { InvalidStateError } from './errors.js';
-import { notify, observing } from './instruments.js';
 import { rootContext, type RunContext } from './run-context.js';
-import { cellOfSignal, escapeError, openScope, ScopeNode, warnOfEscape, type Cell } from './scope-tree.js';
+import { cellOfSignal, noteEscape, openScope, ScopeNode, type Cell } from './scope-tree.js';
 import { platform } from '#platform';
 import type { ContextStorage } from './platform/platform.js';
 import { shared } from './shared.js';
@@ -97,11 +96,8 @@ export function scopeOfWait(where: string, options: WaitOptions | undefined): Sc
 
 function escaped(cell: Cell): ScopeNode {
   const heir = openScope(cell);
-  const { name, context } = cell.left!;
-  if (observing.count > 0) notify(heir.context.observers, 'scopeEscaped', name, heir);
-  if (context.escapes === 'error') return refusing(escapeError(name), heir);
-  if (context.escapes === 'warn') warnOfEscape(cell);
-  return heir;
+  const error = noteEscape(cell, heir, 'this');
+  return error === undefined ? heir : refusing(error, heir);
 }
 
 function lost(): ScopeNode {
@@ -140,8 +136,8 @@ export function invoke<A extends unknown[], R>(
 
 function call<A extends unknown[], R>(fn: (...args: A) => R | PromiseLike<R>, ...args: A): R | Promise<R> {
   const result = fn(...args);
-  if (result instanceof Promise) return result as Promise<R>;
-  // A foreign thenable may begin its work only when then() is called: that has to happen in here, too.
+  if (result instanceof Promise && result.constructor === Promise) return result as Promise<R>;
+  // A foreign thenable, or a subclass, may begin its work only when then() is called: that has to happen in here, too.
   return isThenable(result) ? Promise.resolve(result) : result;
 }
 

@@ -14,6 +14,15 @@
  * ```
  */
 export function describe(value: unknown): string {
+  try {
+    return describeOrThrow(value);
+  } catch {
+    // A Proxy may refuse to be looked at.
+    return typeof value === 'function' ? 'a function' : 'an object';
+  }
+}
+
+function describeOrThrow(value: unknown): string {
   switch (typeof value) {
     case 'string':
       return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
@@ -113,7 +122,8 @@ export function checkBoolean(where: string, argument: string, value: unknown): v
 }
 
 /**
- * Throws unless a value is an object of options, or absent. `null` is refused, since it is nearly always a mistake.
+ * Throws unless a value is an object of options, or absent. `null` is refused, since it is nearly always a
+ * mistake.
  *
  * @param where - The name of the function that was called.
  * @throws TypeError
@@ -150,7 +160,8 @@ export function checkSignal(where: string, value: unknown): void {
     typeof signal !== 'object' ||
     signal === null ||
     typeof signal.aborted !== 'boolean' ||
-    typeof signal.addEventListener !== 'function'
+    typeof signal.addEventListener !== 'function' ||
+    typeof signal.removeEventListener !== 'function'
   ) {
     throw new TypeError(`${where}: options.signal must be an AbortSignal, got ${describe(value)}`);
   }

@@ -2,11 +2,12 @@
 
 import type { WaitOptions } from './ambient.js';
 import { checkFunction } from './arguments.js';
+import { checkpoint } from './checkpoint.js';
 import { ParkingLot } from './parking-lot.js';
 import { chain, rejected } from './promises.js';
 import { onTaskExit } from './task-exit.js';
-import { taskGroup } from './task-group.js';
-import { checkTasks, waitIn, type TaskFunction } from './task-functions.js';
+import { taskGroup, type TaskGroup } from './task-group.js';
+import { checkTasks, throwIfCaught, waitIn, type TaskFunction } from './task-functions.js';
 import type { Task, TaskHandle } from './task.js';
 
 /**
@@ -20,7 +21,8 @@ import type { Task, TaskHandle } from './task.js';
  * @param body - Its argument can be iterated once. Iterating is cancel-safe: a cancelled step loses no
  * handle.
  * @returns What `body` returned.
- * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; TypeError for bad
+ * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; `signal.reason` when a
+ * foreign signal aborts; TypeError for bad
  * arguments.
  *
  * Semantics: AnyIO's `as_completed`.
@@ -38,6 +40,26 @@ import type { Task, TaskHandle } from './task.js';
  * assert.deepEqual(order, ['fast', 'slow']);
  * ```
  */
+export function asCompleted<const F extends readonly TaskFunction<unknown>[], R>(
+  tasks: F,
+  body: (completed: AsyncIterable<TaskHandle<Awaited<ReturnType<F[number]>>>>) => R | PromiseLike<R>,
+  options?: WaitOptions,
+): Promise<R>;
+export function asCompleted<T, R>(
+  tasks: Iterable<TaskFunction<T>>,
+  body: (completed: AsyncIterable<TaskHandle<T>>) => R | PromiseLike<R>,
+  options?: WaitOptions,
+): Promise<R>;
+export function asCompleted<T, R>(
+  tasks: Iterable<TaskFunction<T>>,
+  body: (completed: AsyncIterable<TaskHandle<T>>) => R | PromiseLike<R>,
+  options?: WaitOptions,
+): Promise<R>;
+export function asCompleted<F extends TaskFunction<unknown>, R>(
+  tasks: Iterable<F>,
+  body: (completed: AsyncIterable<TaskHandle<Awaited<ReturnType<F>>>>) => R | PromiseLike<R>,
+  options?: WaitOptions,
+): Promise<R>;
 export function asCompleted<T, R>(
   tasks: Iterable<TaskFunction<T>>,
   body: (completed: AsyncIterable<TaskHandle<T>>) => R | PromiseLike<R>,
@@ -45,34 +67,46 @@ export function asCompleted<T, R>(
 ): Promise<R> {
   const where = 'asCompleted()';
   try {
-    const functions = checkTasks(where, tasks);
+    const functions = checkTasks(where, tasks, options);
     checkFunction(where, 'body', body);
-    const group = taskGroup(
+    let group: TaskGroup | undefined;
+    let hasResult = false;
+    const ended = taskGroup(
       async (tg) => {
-        const ended: TaskHandle<T>[] = [];
+        group = tg;
+        const handles: TaskHandle<T>[] = [];
         const somethingEnded = new ParkingLot();
         for (const fn of functions) {
           const task = tg.createTask(fn);
           onTaskExit(where, task as Task<T>, () => {
-            ended.push(task);
+            handles.push(task);
             somethingEnded.unpark();
           });
         }
         let given = 0;
         const inGroup = waitIn(tg);
         const next = async (): Promise<IteratorResult<TaskHandle<T>, undefined>> => {
-          if (given === functions.length) return { done: true, value: undefined };
-          if (given === ended.length)
+          if (given < handles.length) await checkpoint(inGroup);
+          // Somebody else may have asked meanwhile.
+          while (given === handles.length) {
+            if (given === functions.length) return { done: true, value: undefined };
             await somethingEnded.park({ ...inGroup, label: 'the next task to end' });
-          return { done: false, value: ended[given++]! };
+          }
+          const value = handles[given++]!;
+          if (given === functions.length) somethingEnded.unparkAll();
+          return { done: false, value };
         };
         const result = await body({ [Symbol.asyncIterator]: () => ({ next }) });
+        hasResult = true;
         tg.cancel('the body of asCompleted() has ended');
         return result;
       },
       { ...options, name: 'asCompleted' },
     );
-    return chain(group, (result) => result as R);
+    return chain(ended, (result) => {
+      if (!hasResult) throwIfCaught(group, options);
+      return result as R;
+    });
   } catch (error) {
     return rejected(error);
   }

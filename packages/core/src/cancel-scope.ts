@@ -3,6 +3,7 @@
 import { currentScopeNode, checkParent, invoke, peekScope, root, scopeOfWait } from './ambient.js';
 import { checkBoolean, checkFunction, checkName, checkOptions, checkSignal, checkTime } from './arguments.js';
 import { InvalidStateError } from './errors.js';
+import { describeScope, showByToString } from './inspect.js';
 import { rootContext } from './run-context.js';
 import { CAUGHT, leaveWithError } from './scope-exit.js';
 import { cellOfSignal, openScope, ScopeNode } from './scope-tree.js';
@@ -16,8 +17,8 @@ export interface ScopeOptions {
   /** For messages and the task tree. */
   name?: string | undefined;
   /**
-   * Cancels the scope when it aborts. In explicit mode, the signal of a CancelScope makes that scope the
-   * parent.
+   * Cancels the scope when it aborts; the scope catches that, and its result is undefined. In explicit mode
+   * (without AsyncLocalStorage), the signal of a CancelScope makes that scope the parent.
    */
   signal?: AbortSignal | undefined;
 }
@@ -200,6 +201,23 @@ export class CancelScope {
     return this.#node.signal;
   }
 
+  /** For people: the name and the state. */
+  toString(): string {
+    return describeScope(this.#node);
+  }
+
+  /** For logs: the name and the state, as plain data. */
+  toJSON(): unknown {
+    const { name, dueAt, shield, state, ownCancellation } = this.#node;
+    return {
+      name,
+      state,
+      deadline: dueAt === Infinity ? null : dueAt,
+      shield,
+      cancelCalled: ownCancellation !== undefined,
+    };
+  }
+
   /** `onCaught` gives the result of a scope that caught its cancellation, or throws instead. */
   #enter<T>(
     where: string,
@@ -259,6 +277,7 @@ export class CancelScope {
   }
 
   static {
+    showByToString(CancelScope);
     runScope = (scope, where, body, onCaught) => scope.#enter(where, body, onCaught);
     facadeOf = (node) =>
       (node.facade ??= new (CancelScope as unknown as FacadeConstructor)({}, node)) as CancelScope;
@@ -283,10 +302,22 @@ export function openScopeNode(node: ScopeNode, parent: ScopeNode, signal: AbortS
   node.open(parent);
   if (signal === undefined) return;
   const cell = cellOfSignal(signal);
-  const cancellation = cell === undefined ? undefined : openScope(cell).cancellation;
-  if (cancellation !== undefined) node.abort(cancellation);
-  else if (signal.aborted && cell === undefined) node.abort(signal.reason);
-  else node.signalLink = linkSignal(node, parent, signal);
+  const linked = cell === undefined ? undefined : openScope(cell);
+  // What comes from the parent comes by the tree, where a shield keeps it out.
+  if (linked === parent) return;
+  if (linked?.cancellation !== undefined) node.abort(linked.cancellation);
+  else if (signal.aborted && linked === undefined) node.abort(signal.reason);
+  else linkOrLeave(node, parent, signal);
+}
+
+/** A signal that is not what it seems may throw: then the scope has not been entered. */
+function linkOrLeave(node: ScopeNode, parent: ScopeNode, signal: AbortSignal): void {
+  try {
+    node.signalLink = linkSignal(node, parent, signal);
+  } catch (error) {
+    node.leave();
+    throw error;
+  }
 }
 
 function refuseRoot(node: ScopeNode, what: string): void {
@@ -311,4 +342,31 @@ function refuseRoot(node: ScopeNode, what: string): void {
  */
 export function currentScope(): CancelScope {
   return facadeOf(peekScope());
+}
+
+/**
+ * The innermost scope of the running task that `matches`, from the current one outward to the task's own.
+ * For primitives that have to know whether they are used inside themselves, on the same call chain. In
+ * explicit mode nothing is known.
+ *
+ * Does not wait.
+ *
+ * @example
+ * ```ts
+ * import { CancelScope } from '@taskscope/core';
+ * import { findScope } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * const section = new CancelScope();
+ * await section.run(() => assert.equal(findScope((scope) => scope === section), section));
+ * assert.equal(findScope((scope) => scope === section), undefined);
+ * ```
+ */
+export function findScope(matches: (scope: CancelScope) => boolean): CancelScope | undefined {
+  const current = peekScope();
+  for (let node: ScopeNode | undefined = current; node?.task === current.task; node = node.owner) {
+    const scope = facadeOf(node);
+    if (matches(scope)) return scope;
+  }
+  return undefined;
 }

@@ -126,7 +126,7 @@ async function acquireUseRelease<R, T>(
 
 function grace(where: string, options: CleanupOptions | undefined): number {
   checkOptions(where, options);
-  const value = options?.grace ?? DEFAULT_GRACE;
+  const value = options?.grace === undefined ? DEFAULT_GRACE : options.grace;
   checkTime(where, 'options.grace', value);
   return value;
 }

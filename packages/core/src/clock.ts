@@ -40,6 +40,8 @@ export interface RunMonitor {
    * deadlock.
    */
   isStuck(): boolean;
+  /** The tasks and scopes of the run, drawn for people. */
+  drawing(): string;
   /** Ends the run: it is cancelled, and when everyone has left it rejects with this error. */
   fail(error: Error): void;
 }

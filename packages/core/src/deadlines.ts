@@ -9,6 +9,7 @@
  */
 
 import type { Clock } from './clock.js';
+import { callSafely } from './turn.js';
 
 /** Something that is due at a time. */
 export interface Due {
@@ -30,6 +31,11 @@ export class DeadlineQueue {
 
   constructor(clock: Clock) {
     this.clock = clock;
+  }
+
+  /** How many entries there are. */
+  get size(): number {
+    return this.#heap.length;
   }
 
   /** Adds an entry that is not in the queue. One for Infinity never comes and takes no place. */
@@ -62,7 +68,7 @@ export class DeadlineQueue {
       const now = this.clock.now();
       for (let first = this.#heap[0]; first !== undefined && first.dueAt <= now; first = this.#heap[0]) {
         this.remove(first);
-        first.due();
+        callSafely(() => first.due());
       }
     } finally {
       this.#serving = false;

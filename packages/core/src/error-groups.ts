@@ -6,15 +6,24 @@
  * recurses.
  */
 
+import { peekScope } from './ambient.js';
 import { checkFunction, describe } from './arguments.js';
-import { Cancelled, createTaskGroupError, isCancellation, TaskGroupError } from './errors.js';
+import {
+  Cancelled,
+  createTaskGroupError,
+  isAbortError,
+  isCancellation,
+  isInstance,
+  TaskGroupError,
+} from './errors.js';
 import { chain, rejected } from './promises.js';
+import { isCancellationIn } from './scope-tree.js';
 
 /** Which errors are meant: an error class, or a predicate. */
 export type Match<E> =
   // Constructors may have any parameters: only what they make matters here.
   // oxlint-disable-next-line typescript/no-explicit-any
-  (new (...args: any[]) => E) | ((error: unknown) => boolean);
+  (new (...args: any[]) => E) | typeof Cancelled | ((error: unknown) => boolean);
 
 /**
  * Splits an error into the leaves that match and the rest, each with the nesting kept. Either is undefined
@@ -63,7 +72,7 @@ export function flattenErrors(error: unknown): unknown[] {
   const todo: unknown[] = [error];
   while (todo.length > 0) {
     const next = todo.pop();
-    if (next instanceof AggregateError) {
+    if (isGroup(next)) {
       for (let i = next.errors.length - 1; i >= 0; i--) todo.push(next.errors[i]);
     } else {
       leaves.push(next);
@@ -73,8 +82,9 @@ export function flattenErrors(error: unknown): unknown[] {
 }
 
 /**
- * `except*` for JavaScript. Runs `body`; when it throws, each handler in turn is called with the leaves
- * that match it, as one AggregateError, and what no handler takes is thrown. Handlers may be async, and
+ * Python's `except*` for JavaScript. Runs `body`; when it throws, each handler in turn is called with the
+ * leaves that match it, as one AggregateError with their nesting kept (`flattenErrors(group)` lists the
+ * leaves), and what no handler takes is thrown. Handlers may be async, and
  * each leaf goes to the first that matches. What handlers throw is combined with what nobody took.
  * Cancellations go only to a handler that names them (with the class `Cancelled` or a predicate of its
  * own).
@@ -185,18 +195,34 @@ export function rethrowSingle(error: unknown): never {
 }
 
 /**
- * A group without the leaves that `remove` names: undefined if nothing is left, the same object if none was
- * there.
+ * Groups in which nothing was found that could be a cancellation. An error that leaves many scopes is looked through
+ * once, not again in each of them.
+ */
+const withoutCancellations = new WeakSet<AggregateError>();
+
+/**
+ * A group without the cancellations that `remove` names: undefined if nothing is left, the same object if none
+ * was there.
  */
 export function withoutErrors(
   group: AggregateError,
   remove: (leaf: unknown) => boolean,
 ): AggregateError | undefined {
-  return keep(group, (leaf) => !remove(leaf));
+  if (withoutCancellations.has(group)) return group;
+  return keep(group, (leaf) => !remove(leaf), withoutCancellations);
+}
+
+/** An AggregateError without members is an error in its own right: what `any([])` throws, for one. */
+export function isGroup(error: unknown): error is AggregateError {
+  try {
+    return error instanceof AggregateError && Array.isArray(error.errors) && error.errors.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function asGroup(error: unknown): AggregateError {
-  return error instanceof AggregateError ? error : new AggregateError([error]);
+  return isGroup(error) ? error : new AggregateError([error]);
 }
 
 function predicate<E>(where: string, match: Match<E>): (error: unknown) => boolean {
@@ -207,7 +233,7 @@ function predicate<E>(where: string, match: Match<E>): (error: unknown) => boole
     // A handler for Error means errors. It gets no cancellation, unless the class it names is that of
     // cancellations.
     const namesCancellation = match.prototype instanceof Cancelled;
-    return (leaf) => leaf instanceof match && (namesCancellation || !isCancellation(leaf));
+    return (leaf) => isInstance(leaf, match) && (namesCancellation || !isCancellationIn(peekScope(), leaf));
   }
   return match as (error: unknown) => boolean;
 }
@@ -218,22 +244,28 @@ function isErrorClass(match: unknown): match is new () => Error {
 }
 
 /** The part of a group whose leaves pass `wanted`, nesting kept. */
-function keep(group: AggregateError, wanted: (leaf: unknown) => boolean): AggregateError | undefined {
+function keep(
+  group: AggregateError,
+  wanted: (leaf: unknown) => boolean,
+  plain?: WeakSet<AggregateError>,
+): AggregateError | undefined {
   interface Frame {
     readonly group: AggregateError;
     readonly kept: unknown[];
     next: number;
     changed: boolean;
+    isPlain: boolean;
   }
-  const frames: Frame[] = [{ group, kept: [], next: 0, changed: false }];
+  const frames: Frame[] = [{ group, kept: [], next: 0, changed: false, isPlain: true }];
   for (;;) {
     const frame = frames[frames.length - 1]!;
     if (frame.next < frame.group.errors.length) {
       const member: unknown = frame.group.errors[frame.next++];
-      if (member instanceof AggregateError) {
-        frames.push({ group: member, kept: [], next: 0, changed: false });
-      } else if (wanted(member)) {
+      if (isGroup(member) && plain?.has(member) !== true) {
+        frames.push({ group: member, kept: [], next: 0, changed: false, isPlain: true });
+      } else if (isGroup(member) || wanted(member)) {
         frame.kept.push(member);
+        frame.isPlain &&= !isCancellation(member) && !isAbortError(member);
       } else {
         frame.changed = true;
       }
@@ -242,7 +274,9 @@ function keep(group: AggregateError, wanted: (leaf: unknown) => boolean): Aggreg
     frames.pop();
     const result = frame.changed ? derive(frame.group, frame.kept) : frame.group;
     const outer = frames[frames.length - 1];
+    if (frame.isPlain && result !== undefined) plain?.add(result);
     if (outer === undefined) return result;
+    outer.isPlain &&= frame.isPlain;
     if (result !== undefined) outer.kept.push(result);
     if (result !== frame.group) outer.changed = true;
   }

@@ -3,6 +3,8 @@
  * a registered symbol, so that two copies of the package in one process recognise each other's.
  */
 
+import { describe } from './arguments.js';
+
 const CANCELLED = Symbol.for('taskscope.Cancelled');
 const GROUP = Symbol.for('taskscope.TaskGroupError');
 
@@ -12,14 +14,55 @@ const KEY = Symbol('made by the runtime');
 export let createCancelled: (message: string, source: CancelSource, reason: unknown) => Cancelled;
 export let createTaskGroupError: (group: string, errors: readonly unknown[]) => TaskGroupError;
 
+/*
+ * Anything can be thrown, also what throws when it is looked at: a Proxy, an error with a getter. That must not
+ * come between the end of a task and those who wait for it, so what cannot be looked at is simply no
+ * cancellation, no AbortError and no group.
+ */
+
 function hasBrand(value: unknown, mark: symbol): boolean {
-  return typeof value === 'object' && value !== null && mark in value;
+  try {
+    return typeof value === 'object' && value !== null && mark in value;
+  } catch {
+    return false;
+  }
 }
 
 /** Puts a name (where stack traces and `toString` look for it) and a brand on the prototype. */
 function brand(constructor: { readonly prototype: object }, name: string, mark?: symbol): void {
   Object.defineProperty(constructor.prototype, 'name', { value: name, configurable: true, writable: true });
   if (mark !== undefined) Object.defineProperty(constructor.prototype, mark, { value: true });
+}
+
+export function isInstance<T>(value: unknown, type: new () => T): value is T {
+  try {
+    return value instanceof type;
+  } catch {
+    return false;
+  }
+}
+
+/** What an error says. Anything can be thrown, also what cannot be made a string. */
+export function messageOf(error: unknown): string {
+  try {
+    return error instanceof Error ? `${error.message}` : String(error);
+  } catch {
+    return describe(error);
+  }
+}
+
+/** How many errors of a group its message tells of. */
+const MESSAGES_SHOWN = 3;
+
+/** Makes an error without a stack, where that would show nothing but the runtime's own frames. */
+function withoutStack<E extends Error>(make: () => E): E {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /** What began a cancellation. */
@@ -70,7 +113,11 @@ export class Cancelled extends Error {
   }
 
   static {
-    createCancelled = (message, source, reason) => new Cancelled(KEY, message, source, reason);
+    createCancelled = (message, source, reason) => {
+      const make = (): Cancelled => new Cancelled(KEY, message, source, reason);
+      // A deadline passes in a timer, where there is nobody to tell of.
+      return source === 'deadline' ? withoutStack(make) : make();
+    };
     brand(Cancelled, 'Cancelled', CANCELLED);
   }
 }
@@ -105,12 +152,13 @@ export class TaskGroupError extends AggregateError {
     if (key !== KEY) {
       throw new TypeError('TaskGroupError is not constructed by users: it is what taskGroup() throws');
     }
-    const first: unknown = errors[0];
     const count = errors.length === 1 ? '1 error' : `${errors.length} errors`;
+    const shown = errors.slice(0, MESSAGES_SHOWN).map(messageOf).join('; ');
+    const more = errors.length > MESSAGES_SHOWN ? `; and ${errors.length - MESSAGES_SHOWN} more` : '';
     super(
       errors,
-      `${count} in task group "${group}": ${first instanceof Error ? first.message : String(first)}`,
-      errors.length === 1 ? { cause: first } : undefined,
+      `${count} in task group "${group}": ${shown}${more}`,
+      errors.length === 1 ? { cause: errors[0] } : undefined,
     );
     this.group = group;
   }
@@ -121,7 +169,8 @@ export class TaskGroupError extends AggregateError {
   }
 
   static {
-    createTaskGroupError = (group, errors) => new TaskGroupError(KEY, group, errors);
+    // It is made when the last task has ended; where things went wrong, the stacks of its errors tell.
+    createTaskGroupError = (group, errors) => withoutStack(() => new TaskGroupError(KEY, group, errors));
     brand(TaskGroupError, 'TaskGroupError', GROUP);
   }
 }
@@ -467,10 +516,30 @@ export class InvalidStateError extends Error {
  * raised because a scope's signal aborted, in which case the signal's reason, a Cancelled, is its cause.
  */
 export function isCancellation(error: unknown): boolean {
-  return error instanceof Cancelled || (isAbortError(error) && error.cause instanceof Cancelled);
+  return error instanceof Cancelled || causeOfAbort(error) instanceof Cancelled;
 }
 
-/** An error of the kind that the platform's abortable APIs reject with, whoever aborted them. */
+/**
+ * An error of the kind that the platform's abortable APIs reject with, whoever aborted them. Told by its
+ * name alone: where tests run in a realm of their own, the platform's errors are no instances of `Error`.
+ */
 export function isAbortError(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'AbortError';
+  try {
+    return typeof error === 'object' && error !== null && (error as Error).name === 'AbortError';
+  } catch {
+    return false;
+  }
+}
+
+/** An AbortError that names no cause, so that it may come from anywhere. */
+export function isBareAbortError(error: unknown): boolean {
+  return isAbortError(error) && causeOfAbort(error) === undefined;
+}
+
+function causeOfAbort(error: unknown): unknown {
+  try {
+    return isAbortError(error) ? error.cause : undefined;
+  } catch (broken) {
+    return broken;
+  }
 }

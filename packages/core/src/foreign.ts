@@ -4,13 +4,13 @@
  */
 
 import { invoke, peekScope, scopeOfWait, type WaitOptions } from './ambient.js';
-import { checkFunction, checkOptions, describe, isThenable } from './arguments.js';
+import { checkFunction, checkOptions, checkSignal, describe, isThenable } from './arguments.js';
 import { isAbortError, ScopeExitedError, type Cancelled } from './errors.js';
 import { linkSignal, type Abortable, type SignalLink } from './signal-link.js';
-import { escapeError, Member, warnOfEscape, type ScopeNode } from './scope-tree.js';
+import { Member, noteEscape, type ScopeNode } from './scope-tree.js';
 import { ignore, rejected } from './promises.js';
 import { refusal, suspend } from './suspend.js';
-import { noteActivity } from './turn.js';
+import { hasBudget, noteActivity, putOff } from './turn.js';
 
 /**
  * The signal of the innermost scope, to hand to APIs that take one. It aborts when the scope is effectively
@@ -77,6 +77,11 @@ export function withSignal<T>(
   }
 }
 
+/** Ends a wait for work. If that was done at once, this must not keep the event loop from its other work. */
+function inBudget<T>(end: () => T | Promise<T>): T | Promise<T> {
+  return hasBudget() ? end() : new Promise<void>(putOff).then(end);
+}
+
 /**
  * Hangs below a scope while foreign work runs, and aborts its signal. Unlike a wait, it is over only when
  * the work is.
@@ -92,9 +97,10 @@ class ForeignWork extends Member implements Abortable {
   constructor(scope: ScopeNode, options: WaitOptions | undefined) {
     super();
     this.#scope = scope;
+    // First, since a signal that is not what it seems may throw.
+    this.#link = options?.signal === undefined ? undefined : linkSignal(this, scope, options.signal);
     this.attach(scope);
     scope.context.foreignWaits++;
-    this.#link = options?.signal === undefined ? undefined : linkSignal(this, scope, options.signal);
     noteActivity();
   }
 
@@ -110,11 +116,11 @@ class ForeignWork extends Member implements Abortable {
     const ended: Promise<T> = Promise.resolve(result).then(
       (value) => {
         this.#end();
-        return value;
+        return inBudget(() => value);
       },
       (error: unknown) => {
         this.#end();
-        if (!this.#isAbort(error)) throw error;
+        if (!this.#isAbort(error)) return inBudget(() => Promise.reject(error));
         // Nobody needs to look at what was aborted; that it outlived its scope shall be heard of.
         if (!(this.#abortedWith instanceof ScopeExitedError)) ended.catch(ignore);
         throw this.#abortedWith;
@@ -135,8 +141,8 @@ class ForeignWork extends Member implements Abortable {
 
   override bequeath(heir: ScopeNode, left: ScopeNode): void {
     this.attach(heir);
-    if (left.context.escapes === 'error') this.abort(escapeError(left.name));
-    else if (left.context.escapes === 'warn') warnOfEscape(left.cell);
+    const error = noteEscape(left.cell, heir, this.label);
+    if (error !== undefined) this.abort(error);
     if (heir.cancellation !== undefined) this.deliver(heir.cancellation);
   }
 
@@ -185,23 +191,31 @@ export function abandonOnCancel<T>(
   work: PromiseLike<T> | ((signal: AbortSignal) => T | PromiseLike<T>),
   options?: WaitOptions,
 ): Promise<T> {
-  if (typeof work !== 'function') {
-    if (!isThenable(work)) {
-      return rejected(
-        new TypeError(
-          `abandonOnCancel(): work must be a promise or a function that begins it, got ${describe(work)}`,
-        ),
-      );
+  const where = 'abandonOnCancel()';
+  let promise: PromiseLike<T> | undefined;
+  try {
+    if (typeof work !== 'function') {
+      if (!isThenable(work)) {
+        throw new TypeError(
+          `${where}: work must be a promise or a function that begins it, got ${describe(work)}`,
+        );
+      }
+      // A foreign thenable may begin its work at each call of then().
+      promise = Promise.resolve(work);
+      // Its error belongs to whoever waits for it; when that is nobody any more, to nobody.
+      promise.then(ignore, ignore);
     }
-    // Its error belongs to whoever waits for it; when that is nobody any more, to nobody.
-    work.then(ignore, ignore);
+    checkOptions(where, options);
+    checkSignal(where, options?.signal);
+  } catch (error) {
+    return rejected(error);
   }
   return suspend<T>(
     (resolve, reject) => {
       const controller = new AbortController();
-      const promise = typeof work === 'function' ? work(controller.signal) : work;
-      if (isThenable(promise)) promise.then(resolve, reject);
-      else resolve(promise);
+      const result = promise ?? (work as (signal: AbortSignal) => T | PromiseLike<T>)(controller.signal);
+      if (isThenable(result)) result.then(resolve, reject);
+      else resolve(result);
       return (cancelled: Cancelled) => controller.abort(cancelled);
     },
     { ...options, label: 'abandonOnCancel', foreign: true },

@@ -1,7 +1,7 @@
 /** Observing what the runtime does: for tracing, metrics and tools. */
 
 import { checkFunction, describe } from './arguments.js';
-import type { Cancelled } from './errors.js';
+import { messageOf, type Cancelled } from './errors.js';
 import { platform } from '#platform';
 import { shared } from './shared.js';
 
@@ -93,14 +93,15 @@ export function notify<K extends keyof Instrument>(
         (instrument[event] as ((...details: unknown[]) => void) | undefined)?.apply(instrument, details);
       } catch (error) {
         remove(each, instrument);
-        platform.warn(`an instrument was removed because its ${event}() threw: ${String(error)}`);
+        platform.warn(`an instrument was removed because its ${event}() threw: ${messageOf(error)}`);
       }
     }
   }
 }
 
 /**
- * Adds an instrument that is told of everything in the process, until it is disposed of.
+ * Adds an instrument that is told of everything in the process, until it is disposed of. To add one that is there
+ * already changes nothing.
  *
  * @throws TypeError when `instrument` is no object, or one of its hooks is no function.
  *
@@ -123,8 +124,10 @@ export function notify<K extends keyof Instrument>(
  */
 export function addInstrument(instrument: Instrument): Disposable {
   checkInstrument('addInstrument()', instrument);
-  processWide.instruments.push(instrument);
-  observing.count++;
+  if (!processWide.instruments.includes(instrument)) {
+    processWide.instruments.push(instrument);
+    observing.count++;
+  }
   return {
     [Symbol.dispose](): void {
       remove(processWide, instrument);

@@ -86,13 +86,17 @@ export function formatTaskTree(node: TaskNode = taskTree()): string {
     const { node: each, indent, last } = next;
     const branch = last === undefined ? '' : last ? '└─ ' : '├─ ';
     lines.push(indent + branch + line(each));
-    const below = last === undefined ? indent : indent + (last ? '   ' : '│  ');
+    // Beyond what anybody can read, the drawing grows no wider: it would grow with the square of the depth.
+    const isDeep = last === undefined || indent.length >= WIDEST_INDENT;
+    const below = isDeep ? indent : indent + (last ? '   ' : '│  ');
     for (let i = each.children.length - 1; i >= 0; i--) {
       todo.push({ node: each.children[i]!, indent: below, last: i === each.children.length - 1 });
     }
   }
   return lines.join('\n');
 }
+
+const WIDEST_INDENT = 120;
 
 function line(node: TaskNode): string {
   const parts = [`${node.kind} "${node.name}"`];
@@ -101,7 +105,21 @@ function line(node: TaskNode): string {
   if (node.cancelled) parts.push('cancelled');
   if (node.timeLeft !== Infinity) parts.push(`${Math.round(node.timeLeft)} ms left`);
   if (node.waitingFor.length > 0) parts.push(`waits for ${node.waitingFor.join(', ')}`);
+  // What it awaits, nobody can cancel: the first thing to know of a program that does not end.
+  else if (node.kind === 'task' && !waitsBelow(node))
+    parts.push('waits for nothing that the runtime knows of');
   return parts.join(', ');
+}
+
+/** Whether the task of a node waits in a scope below it. Of the tasks below, each waits for itself. */
+function waitsBelow(node: TaskNode): boolean {
+  const todo = [...node.children];
+  for (let each = todo.pop(); each !== undefined; each = todo.pop()) {
+    if (each.taskId !== node.taskId) continue;
+    if (each.waitingFor.length > 0) return true;
+    todo.push(...each.children);
+  }
+  return false;
 }
 
 interface MutableNode extends TaskNode {
@@ -148,16 +166,22 @@ function labelOf(member: Member): string | undefined {
 }
 
 /**
- * Whether everyone below a scope waits for somebody else below it: each task has a wait that only the
- * runtime can end, or waits for its children. A task without any wait is waiting for something that the
- * runtime cannot see, so nothing is certain then.
+ * Whether everyone in a run waits for somebody else: each task has a wait that only the runtime can end, or
+ * waits for its children. A task without any wait is waiting for something that the runtime cannot see, so
+ * nothing is certain then. Asked when nothing is due on the clock of the run.
  */
-export function isStuck(top: ScopeNode): boolean {
+export function isStuck(run: ScopeNode): boolean {
+  // Who is outside of a run that is inside of another may wake those who are inside.
+  let top = run;
+  while (top.owner !== undefined && top.owner.kind !== 'root') top = top.owner;
   const tasks = new Set<TaskInfo>();
   const waiting = new Set<TaskInfo>();
   const todo: ScopeNode[] = [top];
   for (let scope = todo.pop(); scope !== undefined; scope = todo.pop()) {
-    if (scope.context.foreignWaits > 0) return false;
+    const { foreignWaits, deadlines } = scope.context;
+    if (foreignWaits > 0) return false;
+    // Runs inside of each other may have clocks of their own, on which something is still due.
+    if (deadlines.size > 0) return false;
     tasks.add(scope.task);
     if (scope.isJoining) waiting.add(scope.task);
     for (let member = scope.firstMember; member !== undefined; member = member.next) {
@@ -167,10 +191,8 @@ export function isStuck(top: ScopeNode): boolean {
       }
       const child = member as ScopeNode;
       todo.push(child);
-      // A task that hangs below another's plain scope is one that is being started there: its starter waits
-      // for it.
-      if (child.kind === 'task' && scope.kind !== 'group' && scope.kind !== 'services')
-        waiting.add(scope.task);
+      // Whoever starts a task waits for it.
+      if (child.isStarting) waiting.add(scope.task);
     }
   }
   return waiting.size === tasks.size;

@@ -11,14 +11,16 @@ export {
   type ParkingLotStatistics,
   type ParkOptions,
 } from './parking-lot.js';
-export { WaitQueue, type Linked, type QueueEntry } from './wait-queue.js';
+export { WaitQueue, type Linked, type QueueEntry, type Selectable, type WaitListener } from './wait-queue.js';
 export { completed, refusal, scopeOfWait, type WaitScope } from './operations.js';
-export { rejected } from './promises.js';
+export { chain, rejected } from './promises.js';
 export { onTaskExit } from './task-exit.js';
 export { checkCount, checkFunction, checkOptions, checkTime, describe } from './arguments.js';
-export { currentScope } from './cancel-scope.js';
+export { currentScope, findScope } from './cancel-scope.js';
 export { bindToScope, type WaitOptions } from './ambient.js';
 export type { Clock, RunMonitor } from './clock.js';
+export { callAt } from './sleep.js';
+export { readIterable, type IterableReader } from './iterable-reader.js';
 export {
   addInstrument,
   type Instrument,

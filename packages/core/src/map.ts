@@ -1,15 +1,13 @@
 /** Doing the same with every item of a collection, some of them at a time. */
 
 import type { WaitOptions } from './ambient.js';
-import { checkCount, checkFunction, checkOptions, describe, isThenable } from './arguments.js';
-import { checkpoint } from './checkpoint.js';
-import { cleanup } from './cleanup.js';
-import { isCancellation } from './errors.js';
-import { abandonOnCancel } from './foreign.js';
+import { checkCount, checkFunction, checkOptions } from './arguments.js';
+import { TaskCancelled } from './errors.js';
+import { readIterable } from './iterable-reader.js';
 import { ParkingLot } from './parking-lot.js';
 import { chain, rejected } from './promises.js';
-import { taskGroup } from './task-group.js';
-import { waitIn } from './task-functions.js';
+import { taskGroup, type TaskGroup } from './task-group.js';
+import { throwIfCaught, waitIn } from './task-functions.js';
 import { nameOf, type TaskContext } from './task.js';
 
 /** Options of {@link map}. */
@@ -30,8 +28,8 @@ export interface MapOptions extends WaitOptions {
  * @param items - An iterable or async iterable.
  * @param fn - Called with the item, its index, and its task's signal.
  * @returns The results in the order of the items.
- * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; TypeError or
- * RangeError for bad arguments.
+ * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; `signal.reason` when a
+ * foreign signal aborts; TaskCancelled when a task cancelled itself; TypeError or RangeError for bad arguments.
  *
  * Semantics: AnyIO's `amap`, with a limit.
  *
@@ -53,20 +51,25 @@ export function map<T, R>(
   try {
     checkFunction(where, 'fn', fn);
     checkOptions(where, options);
-    const limit = options?.limit ?? Infinity;
+    const { limit = Infinity } = options ?? {};
     checkCount(where, 'options.limit', limit, 1);
-    const source = readerOf(where, items);
+    const source = readIterable(where, items);
     const results: R[] = [];
-    const group = taskGroup(
+    let group: TaskGroup | undefined;
+    let missing = 0;
+    const ended = taskGroup(
       async (tg) => {
+        group = tg;
         const placeFreed = new ParkingLot();
         let running = 0;
         const work = (item: T, index: number): void => {
           running++;
+          missing++;
           tg.createTask(
             async (task) => {
               try {
                 results[index] = await fn(item, index, task);
+                missing--;
               } finally {
                 running--;
                 placeFreed.unpark();
@@ -89,49 +92,12 @@ export function map<T, R>(
       },
       { signal: options?.signal, name: 'map' },
     );
-    return chain(group, () => results);
+    return chain(ended, () => {
+      throwIfCaught(group, options);
+      if (missing > 0) throw new TaskCancelled(`map(): ${missing} of the tasks cancelled themselves`);
+      return results;
+    });
   } catch (error) {
     return rejected(error);
   }
-}
-
-/** Reads an iterable whose reader may be cancelled. */
-interface Reader<T> {
-  next(options: WaitOptions | undefined): Promise<IteratorResult<T, unknown>>;
-  /** Tells the source that no more is wanted, unless it knows. */
-  close(): Promise<void>;
-}
-
-function readerOf<T>(where: string, items: Iterable<T> | AsyncIterable<T>): Reader<T> {
-  const source = items as Partial<Iterable<T> & AsyncIterable<T>> | null | undefined;
-  const iterator = source?.[Symbol.asyncIterator]?.() ?? source?.[Symbol.iterator]?.();
-  if (iterator === undefined) {
-    throw new TypeError(`${where}: items must be iterable or async iterable, got ${describe(items)}`);
-  }
-  let isOpen = true;
-  return {
-    async next(options) {
-      // Between the items of a source that is always ready, a cancellation must be noticed as well.
-      await checkpoint(options);
-      let step: IteratorResult<T, unknown>;
-      try {
-        const answer = iterator.next();
-        // A step that does not come is left behind when this is cancelled; the source is closed after it.
-        step = isThenable(answer) ? await abandonOnCancel(answer, options) : answer;
-      } catch (error) {
-        // What threw by itself is closed; what was cancelled is not.
-        isOpen = isCancellation(error);
-        throw error;
-      }
-      if (step.done === true) isOpen = false;
-      return step;
-    },
-    async close() {
-      if (!isOpen) return;
-      isOpen = false;
-      await cleanup(async () => {
-        await iterator.return?.();
-      });
-    },
-  };
 }

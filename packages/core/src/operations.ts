@@ -1,13 +1,14 @@
 /**
  * The beginning and the end of every operation that may have to wait, for authors of primitives:
  *
- * 1. `scopeOfWait` finds the scope that the operation belongs to, and so the task that calls.
- * 2. `refusal` says whether it must not begin, because that scope is cancelled.
- * 3. What can be done at once is done, and `completed` returned. Otherwise the operation waits, with `suspend`, in a
- *    `ParkingLot` or in a `WaitQueue`.
+ * - `scopeOfWait` finds the scope that the operation belongs to, and so the task that calls;
+ * - `refusal` says whether it must not begin, because that scope is cancelled;
+ * - what can be done at once is done, and `completed` returned. Otherwise the operation waits: with `suspend`, in a
+ *   `ParkingLot` or in a `WaitQueue`.
  */
 
 import { scopeOfWait as scopeNodeOfWait, type WaitOptions } from './ambient.js';
+import { checkOptions } from './arguments.js';
 import type { TaskInfo } from './instruments.js';
 import { DONE } from './promises.js';
 import type { ScopeNode } from './scope-tree.js';
@@ -21,7 +22,8 @@ export interface WaitScope {
 }
 
 /**
- * The scope that a wait with these options belongs to. In explicit mode that is the scope whose signal was given.
+ * The scope that a wait with these options belongs to. In explicit mode that is the scope whose signal was
+ * given.
  *
  * Does not wait.
  *
@@ -38,12 +40,13 @@ export interface WaitScope {
  * ```
  */
 export function scopeOfWait(where: string, options?: WaitOptions): WaitScope {
+  checkOptions(where, options);
   return scopeNodeOfWait(where, options);
 }
 
 /**
- * Why a wait must not begin: a rejected promise to return, when its scope is cancelled or its signal has aborted;
- * undefined when it may.
+ * Why a wait must not begin: a rejected promise to return, when its scope is cancelled or its signal has
+ * aborted; undefined when it may.
  *
  * Does not wait.
  *
@@ -67,8 +70,9 @@ export function refusal(where: string, scope: WaitScope, options?: WaitOptions):
 }
 
 /**
- * What an operation returns that has taken effect without waiting: a promise that is settled, or that settles in the next
- * turn of the event loop when the budget of this one is used up. So a loop of such operations starves nobody.
+ * What an operation returns that has taken effect without waiting: a promise that is settled, or that
+ * settles in the next turn of the event loop when the budget of this one is used up. So a loop of such
+ * operations starves nobody.
  *
  * @example
  * ```ts

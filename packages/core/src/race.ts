@@ -1,10 +1,11 @@
 /** Running several things at once, for the first of them. */
 
 import type { WaitOptions } from './ambient.js';
-import { createTaskGroupError, isCancellation, TaskGroupError } from './errors.js';
-import { chain, rejected } from './promises.js';
+import { isThenable } from './arguments.js';
+import { createTaskGroupError, isCancellation, TaskCancelled, TaskGroupError } from './errors.js';
+import { chain, ignore, rejected } from './promises.js';
 import { taskGroup, type TaskGroup } from './task-group.js';
-import { checkTasks, isCancelledTask, type TaskFunction } from './task-functions.js';
+import { checkTasks, isCancelledTask, throwIfCaught, type TaskFunction } from './task-functions.js';
 import { nameOf } from './task.js';
 
 type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
@@ -20,8 +21,9 @@ type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: fals
  * @param tasks - At least one function. Each is given its task's signal.
  * @returns What the winner returned.
  * @throws The winner's own error; TaskGroupError when losers threw while they were cleaning up (with the
- * winner's error as the first, if it threw); `Cancelled` when a scope around is cancelled; RangeError when
- * there are no tasks; TypeError for bad arguments.
+ * winner's error as the first, if it threw); `Cancelled` when a scope around is cancelled; `signal.reason`
+ * when a foreign signal aborts; RangeError when there are no tasks; TaskCancelled when every task cancelled
+ * itself; TypeError for bad arguments.
  *
  * @example
  * ```ts
@@ -32,9 +34,19 @@ type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: fals
  * assert.equal(winner, 'hare');
  * ```
  */
+export function race<const F extends readonly TaskFunction<unknown>[]>(
+  tasks: F,
+  options?: WaitOptions,
+): Promise<Awaited<ReturnType<F[number]>>>;
+export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T>;
+export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T>;
+export function race<F extends TaskFunction<unknown>>(
+  tasks: Iterable<F>,
+  options?: WaitOptions,
+): Promise<Awaited<ReturnType<F>>>;
 export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T> {
   try {
-    const functions = checkTasks('race()', tasks);
+    const functions = checkTasks('race()', tasks, options);
     if (functions.length === 0)
       throw new RangeError('race(): tasks must not be empty: nobody could ever win');
     let winner: Outcome<T> | undefined;
@@ -45,10 +57,19 @@ export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions)
       return true;
     });
     const raced = group.catch((error: unknown) => {
-      if (!(error instanceof TaskGroupError) || winner === undefined || winner.ok) throw error;
+      if (winner === undefined || winner.ok) throw error;
+      // It is not lost because a scope around was cancelled while the losers cleaned up.
+      if (!(error instanceof TaskGroupError)) throw winner.error;
       throw createTaskGroupError('race', [winner.error, ...error.errors]);
     });
-    return chain(raced, () => resultOf(winner!));
+    const result: Promise<T> = chain(raced, (tg) => {
+      if (winner !== undefined) return resultOf(winner);
+      throwIfCaught(tg, options);
+      // Each has cancelled itself, or the scope around that was cancelled has been left without awaiting this.
+      result.catch(ignore);
+      throw new TaskCancelled('race(): every task was cancelled, so none has won');
+    });
+    return result;
   } catch (error) {
     return rejected(error);
   }
@@ -63,7 +84,7 @@ export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions)
  * @returns What the first one to succeed returned.
  * @throws AggregateError with every error, in the order of `tasks`, when all fail or there are none;
  * TaskGroupError when losers threw while they were cleaning up; `Cancelled` when a scope around is
- * cancelled; TypeError for bad arguments.
+ * cancelled; `signal.reason` when a foreign signal aborts; TypeError for bad arguments.
  *
  * @example
  * ```ts
@@ -79,9 +100,19 @@ export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions)
  * assert.equal(mirror, 'mirror 2');
  * ```
  */
+export function any<const F extends readonly TaskFunction<unknown>[]>(
+  tasks: F,
+  options?: WaitOptions,
+): Promise<Awaited<ReturnType<F[number]>>>;
+export function any<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T>;
+export function any<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T>;
+export function any<F extends TaskFunction<unknown>>(
+  tasks: Iterable<F>,
+  options?: WaitOptions,
+): Promise<Awaited<ReturnType<F>>>;
 export function any<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T> {
   try {
-    const functions = checkTasks('any()', tasks);
+    const functions = checkTasks('any()', tasks, options);
     let winner: Outcome<T> | undefined;
     const errors: unknown[] = [];
     const group = runRivals('any', functions, options, (outcome, tg, index) => {
@@ -94,9 +125,10 @@ export function any<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions):
       }
       return true;
     });
-    return chain(group, () => {
-      if (winner === undefined) throw new AggregateError(errors, 'any(): no task succeeded');
-      return resultOf(winner);
+    return chain(group, (tg) => {
+      if (winner !== undefined) return resultOf(winner);
+      throwIfCaught(tg, options);
+      throw new AggregateError(errors, 'any(): no task succeeded');
     });
   } catch (error) {
     return rejected(error);
@@ -112,7 +144,7 @@ function runRivals<T>(
   functions: readonly TaskFunction<T>[],
   options: WaitOptions | undefined,
   decide: (outcome: Outcome<T>, tg: TaskGroup, index: number) => boolean,
-): Promise<void> {
+): Promise<TaskGroup | undefined> {
   return taskGroup(
     (tg) => {
       for (const [index, fn] of functions.entries()) {
@@ -120,7 +152,9 @@ function runRivals<T>(
           async (task) => {
             let value: T;
             try {
-              value = await fn(task);
+              const result = fn(task);
+              // What is there already is not overtaken by what is thrown at once.
+              value = isThenable(result) ? await result : result;
             } catch (error) {
               const wasCancelled = isCancellation(error) && isCancelledTask(task);
               if (wasCancelled || !decide({ ok: false, error }, tg, index)) throw error;
@@ -131,6 +165,7 @@ function runRivals<T>(
           { name: nameOf(fn) },
         );
       }
+      return tg;
     },
     { ...options, name },
   );

@@ -7,10 +7,10 @@ import type { Clock } from './clock.js';
 import { DeadlineQueue } from './deadlines.js';
 import { Cancelled } from './errors.js';
 import { checkInstrument, dismiss, notify, observers, observing, type Instrument } from './instruments.js';
-import { isStuck } from './introspection.js';
+import { formatTaskTree, isStuck, snapshot } from './introspection.js';
 import type { RunContext, WakeScheduler } from './run-context.js';
 import { CAUGHT, leaveWithError } from './scope-exit.js';
-import { ScopeNode } from './scope-tree.js';
+import { cellOfSignal, ScopeNode } from './scope-tree.js';
 import { rejected, silence } from './promises.js';
 import { runExitActions } from './task-exit.js';
 
@@ -41,8 +41,8 @@ export interface RunOptions {
 
 /**
  * Runs a program: `main` is its first task, in a scope of its own. Everything works without it, too; a run
- * is for those who want a name, a clock, a signal, instruments or checks for the whole of it. Inside of
- * another run, it is a scope of that one.
+ * is for those who want a name, a clock, a signal, instruments or checks for the whole of it, and gives
+ * locks an owner for the code that is in no other task. Inside of another run, it is a scope of that one.
  *
  * Waits until `main` has ended.
  *
@@ -78,21 +78,21 @@ export function run<T>(main: () => T | PromiseLike<T>, options?: RunOptions): Pr
 
 function begin<T>(where: string, main: () => T | PromiseLike<T>, options: RunOptions): Promise<T> {
   // A program that is started where nothing is ambient has not lost its context: it begins one.
-  const isOutermost = storage.getStore() === undefined && options.signal === undefined;
+  const isForeign = options.signal === undefined || cellOfSignal(options.signal) === undefined;
+  const isOutermost = isForeign && storage.getStore() === undefined;
   const parent = isOutermost ? root : parentScope(where, options.signal);
   const context = contextFor(parent.context, options);
   const name = options.name ?? 'main';
   const task = parent === root ? new PlainTask(name, parent.task.id) : undefined;
   const scope = new ScopeNode('run', name, context, task ?? parent.task);
+  if (task !== undefined && observing.count > 0) notify(context.observers, 'taskSpawned', task);
   openScopeNode(scope, parent, options.signal);
   if (context.lostContext !== 'ignore') lostContextWatchers.push(context);
-  if (task !== undefined && observing.count > 0) {
-    notify(context.observers, 'taskSpawned', task);
-    notify(context.observers, 'taskStarted', task);
-  }
+  if (task !== undefined && observing.count > 0) notify(context.observers, 'taskStarted', task);
   let failure: { readonly error: Error } | undefined;
   const detachClock = options.clock?.attach?.({
     isStuck: () => isStuck(scope),
+    drawing: () => formatTaskTree(snapshot(scope)),
     fail(error) {
       failure ??= { error };
       scope.cancel('cancel', error);
@@ -112,6 +112,7 @@ function begin<T>(where: string, main: () => T | PromiseLike<T>, options: RunOpt
   const ended = (value: T): T => {
     scope.leave();
     close();
+    if (failure !== undefined) throw failure.error;
     return value;
   };
   const failed = (error: unknown): unknown => {

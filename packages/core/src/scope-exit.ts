@@ -1,8 +1,8 @@
 /** What becomes of an error when it leaves a scope. */
 
-import { withoutErrors } from './error-groups.js';
-import { isAbortError, isCancellation } from './errors.js';
-import type { ScopeNode } from './scope-tree.js';
+import { isGroup, withoutErrors } from './error-groups.js';
+import { isBareAbortError, isCancellation } from './errors.js';
+import { isCancellationIn, type ScopeNode } from './scope-tree.js';
 
 /** Says that nothing is left of an error: it was a cancellation, and the scope has caught it. */
 export const CAUGHT: unique symbol = Symbol('caught');
@@ -24,7 +24,7 @@ export function leaveWithError(scope: ScopeNode, error: unknown): unknown {
   const handedOut = scope.controller !== undefined;
   scope.leave();
   if (cancellation === undefined) return error;
-  const isBareAbort = (leaf: unknown): boolean => handedOut && isAbortError(leaf) && leaf.cause === undefined;
+  const isBareAbort = (leaf: unknown): boolean => handedOut && isBareAbortError(leaf);
   if (!catches) return handedOut ? without(error, isBareAbort, cancellation) : error;
   const rest = without(error, (leaf) => isCancellation(leaf) || isBareAbort(leaf), CAUGHT);
   if (rest !== error) scope.caught = true;
@@ -33,14 +33,11 @@ export function leaveWithError(scope: ScopeNode, error: unknown): unknown {
 
 /** Whether an error that ended a task or the body of a group is nothing but a cancellation. */
 export function isCancellationOf(scope: ScopeNode, error: unknown): boolean {
-  const handedOut = scope.cancellation !== undefined && scope.controller !== undefined;
-  const isOne = (leaf: unknown): boolean =>
-    isCancellation(leaf) || (handedOut && isAbortError(leaf) && leaf.cause === undefined);
-  return without(error, isOne, CAUGHT) === CAUGHT;
+  return without(error, (leaf) => isCancellationIn(scope, leaf), CAUGHT) === CAUGHT;
 }
 
 function without(error: unknown, remove: (leaf: unknown) => boolean, instead: unknown): unknown {
   // Anything can be thrown, undefined as well.
-  if (!(error instanceof AggregateError)) return remove(error) ? instead : error;
+  if (!isGroup(error)) return remove(error) ? instead : error;
   return withoutErrors(error, remove) ?? instead;
 }

@@ -16,7 +16,16 @@
  */
 
 import type { Due } from './deadlines.js';
-import { Cancelled, createCancelled, ScopeExitedError, type CancelSource } from './errors.js';
+import {
+  Cancelled,
+  type CancelSource,
+  createCancelled,
+  isBareAbortError,
+  isCancellation,
+  isInstance,
+  messageOf,
+  ScopeExitedError,
+} from './errors.js';
 import { notify, observing, type TaskInfo } from './instruments.js';
 import type { RunContext } from './run-context.js';
 import { platform } from '#platform';
@@ -97,6 +106,8 @@ export class ScopeNode extends Member implements Due {
   signalLink: { unlink(): void } | undefined = undefined;
   /** Whether it is a group whose body has ended, so that its task waits for the children. */
   isJoining = false;
+  /** Whether it is a task's that is being started, so that the task around waits for it. */
+  isStarting = false;
   /** Whether a cancellation was caught when it was left. */
   caught = false;
   /** What users see of this scope, once somebody has asked for it. */
@@ -226,10 +237,20 @@ export class ScopeNode extends Member implements Due {
   override bequeath(heir: ScopeNode, left: ScopeNode): void {
     this.cell.outer = heir.cell;
     this.attach(heir);
-    if (left.context.escapes === 'error') this.cancelWith(escapeError(left.name));
-    else if (left.context.escapes === 'warn') warnOfEscape(left.cell);
+    const error = noteEscape(left.cell, heir, `${this.kind} "${this.name}"`);
+    if (error !== undefined) this.cancelWith(error);
     refresh(this);
   }
+}
+
+/**
+ * Whether an error is a cancellation for code in `scope`: by its own evidence, or since the scope's signal
+ * has aborted.
+ */
+export function isCancellationIn(scope: ScopeNode, error: unknown): boolean {
+  if (isCancellation(error)) return true;
+  const hasAborted = scope.cancellation !== undefined && scope.controller !== undefined;
+  return hasAborted && isBareAbortError(error);
 }
 
 /** The cell of the scope that a signal belongs to; undefined for a foreign signal. */
@@ -300,33 +321,39 @@ function messageFor(scope: ScopeNode, source: CancelSource, reason: unknown): st
   const what = `${scope.kind} "${scope.name}"`;
   switch (source) {
     case 'deadline':
-      return `cancelled: the deadline of ${what} has passed`;
+      return `the deadline of ${what} has passed`;
     case 'task-failure':
-      return `cancelled: something in ${what} failed${because(reason)}`;
+      return `something in ${what} failed${because(reason)}`;
     case 'signal':
-      return `cancelled: a signal aborted ${what}${because(reason)}`;
+      return `a signal aborted ${what}${because(reason)}`;
     case 'cancel':
-      return `cancelled: cancel() was called on ${what}${because(reason)}`;
+      return `cancel() was called on ${what}${because(reason)}`;
   }
 }
 
 function because(reason: unknown): string {
-  if (reason === undefined) return '';
-  if (reason instanceof Error) return `: ${reason.message}`;
-  return typeof reason === 'string' ? `: ${reason}` : '';
+  return typeof reason === 'string' || isInstance(reason, Error) ? `: ${messageOf(reason)}` : '';
 }
 
-export function escapeError(scope: string): ScopeExitedError {
-  return new ScopeExitedError(
-    `this began in the scope "${scope}", which has been left. Await it inside the scope; for things that outlive a scope ` +
-      `on purpose, such as a pool or a server, use detached() or bindToScope()`,
+/**
+ * Something that began in a scope goes on, or begins, after that was left; `heir` adopts it. Tells the
+ * instruments, and warns once a scope; returns the error to fail with instead where the run of that scope
+ * asks for one.
+ *
+ * @param what - What it is, for the message.
+ */
+export function noteEscape(from: Cell, heir: ScopeNode, what: string): ScopeExitedError | undefined {
+  const left = from.left!;
+  if (observing.count > 0) notify(left.context.observers, 'scopeEscaped', left.name, heir);
+  if (left.context.escapes === 'adopt') return undefined;
+  const error = new ScopeExitedError(
+    `${what} began in the scope "${left.name}", which has been left: is an await missing? Await it inside the scope. For ` +
+      'things that outlive a scope on purpose, such as a pool or a server, use detached() or bindToScope()',
   );
-}
-
-/** Warns once a scope. */
-export function warnOfEscape(cell: Cell): void {
-  const left = cell.left!;
-  if (left.reported) return;
-  left.reported = true;
-  platform.warn(escapeError(left.name).message);
+  if (left.context.escapes === 'error') return error;
+  if (!left.reported) {
+    left.reported = true;
+    platform.warn(error.message);
+  }
+  return undefined;
 }

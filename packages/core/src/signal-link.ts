@@ -15,8 +15,8 @@ export interface Abortable {
 
 /**
  * Links `target`, which lives in `scope`, to a signal that has not aborted. The signal of a scope needs no
- * listener: the link hangs below that scope like a wait. A foreign signal gets a listener, which `unlink`
- * removes.
+ * listener: the link hangs below that scope like a wait. A foreign signal gets a listener, which is removed
+ * when the last of its links is.
  */
 export function linkSignal(target: Abortable, scope: ScopeNode, signal: AbortSignal): SignalLink | undefined {
   const cell = cellOfSignal(signal);
@@ -24,13 +24,45 @@ export function linkSignal(target: Abortable, scope: ScopeNode, signal: AbortSig
     const other = openScope(cell);
     return other === scope ? undefined : new ScopeLink(target, other);
   }
-  const onAbort = (): void => target.abort(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  return {
-    unlink(): void {
-      signal.removeEventListener('abort', onAbort);
-    },
-  };
+  return new ForeignLink(target, signal);
+}
+
+/**
+ * Who is linked to a foreign signal. All of them share one listener: adding and removing one costs
+ * microseconds, and some versions of Node take more than ten for a leak.
+ */
+const linked = new WeakMap<
+  AbortSignal,
+  { readonly links: Set<ForeignLink>; readonly listener: () => void }
+>();
+
+class ForeignLink implements SignalLink {
+  readonly target: Abortable;
+  readonly #signal: AbortSignal;
+
+  constructor(target: Abortable, signal: AbortSignal) {
+    this.target = target;
+    this.#signal = signal;
+    const known = linked.get(signal);
+    if (known !== undefined) {
+      known.links.add(this);
+      return;
+    }
+    const links = new Set<ForeignLink>([this]);
+    const listener = (): void => {
+      // Aborting one may unlink others; a set is iterated over as it is.
+      for (const link of links) link.target.abort(signal.reason);
+    };
+    signal.addEventListener('abort', listener, { once: true });
+    linked.set(signal, { links, listener });
+  }
+
+  unlink(): void {
+    const known = linked.get(this.#signal);
+    if (known?.links.delete(this) !== true || known.links.size > 0) return;
+    linked.delete(this.#signal);
+    this.#signal.removeEventListener('abort', known.listener);
+  }
 }
 
 class ScopeLink extends Member implements SignalLink {
@@ -52,6 +84,9 @@ class ScopeLink extends Member implements SignalLink {
     this.#target.abort(cancellation);
   }
 
-  /** A scope that was left can no longer be cancelled, so there is nothing to wait for. */
-  override bequeath(): void {}
+  /** The nearest open scope around takes the place of one that was left, as for code that runs in it. */
+  override bequeath(heir: ScopeNode): void {
+    this.attach(heir);
+    if (heir.cancellation !== undefined) this.deliver(heir.cancellation);
+  }
 }

@@ -1,7 +1,7 @@
 /** Waiting for time to pass. */
 
 import { peekScope, scopeOfWait, type WaitOptions } from './ambient.js';
-import { checkOptions, checkTime } from './arguments.js';
+import { checkFunction, checkOptions, checkTime } from './arguments.js';
 import type { Due } from './deadlines.js';
 import type { ScopeNode } from './scope-tree.js';
 import { rejected } from './promises.js';
@@ -16,7 +16,8 @@ class SleepWait extends Wait<void> implements Due {
   constructor(label: string, scope: ScopeNode, dueAt: number, options: WaitOptions | undefined) {
     super(label, scope, options);
     this.dueAt = dueAt;
-    scope.context.deadlines.add(this);
+    // An instrument that was told of it may have cancelled it.
+    if (this.isPending) scope.context.deadlines.add(this);
   }
 
   due(): void {
@@ -24,7 +25,8 @@ class SleepWait extends Wait<void> implements Due {
   }
 
   protected override undo(): void {
-    this.scope.context.deadlines.remove(this);
+    // Not yet there when an instrument cancels it while it begins.
+    if (this.heapIndex >= 0) this.scope.context.deadlines.remove(this);
   }
 }
 
@@ -126,6 +128,38 @@ export function sleepForever(options?: WaitOptions): Promise<never> {
  */
 export function currentTime(): number {
   return peekScope().context.deadlines.clock.now();
+}
+
+/**
+ * Calls `fn` when the clock of the current run has reached `deadline`, unless the result is disposed of before. It is no
+ * wait: nothing cancels it. For primitives that have a time of their own.
+ *
+ * Does not wait.
+ *
+ * @param deadline - A time on the clock of `currentTime()`, in milliseconds.
+ * @throws TypeError when `deadline` is no number or `fn` no function, RangeError when `deadline` is NaN.
+ *
+ * @example
+ * ```ts
+ * import { currentTime } from '@taskscope/core';
+ * import { callAt } from '@taskscope/core/lowlevel';
+ *
+ * await new Promise<void>((resolve) => {
+ *   callAt(currentTime() + 1, resolve);
+ * });
+ * ```
+ */
+export function callAt(deadline: number, fn: () => void): Disposable {
+  checkTime('callAt()', 'deadline', deadline);
+  checkFunction('callAt()', 'fn', fn);
+  const { deadlines } = peekScope().context;
+  const entry: Due = { dueAt: deadline, heapIndex: -1, heapOrder: 0, due: fn };
+  deadlines.add(entry);
+  return {
+    [Symbol.dispose](): void {
+      deadlines.remove(entry);
+    },
+  };
 }
 
 function begin(

@@ -10,6 +10,7 @@ import { InvalidStateError } from './errors.js';
 import type { ScopeNode } from './scope-tree.js';
 import { silence } from './promises.js';
 import { Task, type TaskContext, type TaskOwner } from './task.js';
+import { hasBudget, putOff } from './turn.js';
 
 /** With what a starting task says that it is ready. */
 export interface TaskStatus<V = void> extends TaskContext {
@@ -18,7 +19,7 @@ export interface TaskStatus<V = void> extends TaskContext {
    *
    * @throws InvalidStateError when it was called before, or the task has ended.
    */
-  started(...value: [V] extends [void] ? [] : [V]): void;
+  started(...value: [V] extends [void] ? [] : unknown extends V ? [value?: V] : [V]): void;
 }
 
 /** The part of a group that a starting child needs. */
@@ -61,6 +62,7 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
     });
     group.hold();
     this.task = new Task<T, V>(name, parent, this);
+    this.task.scope.isStarting = true;
   }
 
   get signal(): AbortSignal {
@@ -83,26 +85,34 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
     // The hold that this child had on the group becomes that of an ordinary child.
     task.owner = this.#group;
     task.parentId = this.#group.scope.task.id;
+    task.scope.isStarting = false;
     task.scope.moveTo(this.#group.scope);
-    this.#resolve(this.#pick(task));
+    this.#settle(() => this.#resolve(this.#pick(task)));
   }
 
   taskEnded(): void {
-    if (!this.#isStarted) {
-      this.#reject(
-        new InvalidStateError(
-          `start(): the task "${this.task.name}" ended without calling started(). Call status.started() when it is ready`,
-        ),
-      );
-    } else {
-      this.#resolve(this.#pick(this.task));
-    }
+    this.#settle(() => {
+      if (this.#isStarted) this.#resolve(this.#pick(this.task));
+      else this.#reject(neverStarted(this.task.name));
+    });
     this.#group.release();
   }
 
   taskFailed(_task: Task<unknown, unknown>, error: unknown): void {
-    this.#reject(error);
+    this.#settle(() => this.#reject(error));
     silence(this.promise, error);
     this.#group.release();
   }
+
+  /** A hand-over to the starter, which costs budget like any other. */
+  #settle(settle: () => void): void {
+    if (hasBudget('hand-over')) settle();
+    else putOff(settle);
+  }
+}
+
+function neverStarted(name: string): InvalidStateError {
+  return new InvalidStateError(
+    `start(): the task "${name}" ended without calling started(). Call status.started() when it is ready`,
+  );
 }

@@ -11,9 +11,9 @@ import { currentScopeNode, scopeOfWait, type WaitOptions } from './ambient.js';
 import { checkFunction, checkOptions, checkSignal } from './arguments.js';
 import type { Cancelled } from './errors.js';
 import { notify, observing, type TaskInfo, type WaitInfo } from './instruments.js';
-import { cellOfSignal, escapeError, Member, openScope, warnOfEscape, type ScopeNode } from './scope-tree.js';
+import { cellOfSignal, Member, noteEscape, openScope, type ScopeNode } from './scope-tree.js';
 import { linkSignal, type SignalLink } from './signal-link.js';
-import { ignore, rejected } from './promises.js';
+import { ignore, rejected, silence } from './promises.js';
 import { hasBudget, noteActivity, putOff } from './turn.js';
 
 /** Why a wait that begins now must not: its scope is cancelled or its signal has aborted. */
@@ -22,18 +22,29 @@ export function refusal(
   scope: ScopeNode,
   options: WaitOptions | undefined,
 ): Promise<never> | undefined {
-  if (scope.cancellation !== undefined) return rejected(scope.cancellation);
+  if (scope.cancellation !== undefined) return refused(scope.cancellation);
   const signal = options?.signal;
   if (signal === undefined) return undefined;
   checkSignal(where, signal);
   const cell = cellOfSignal(signal);
   if (cell !== undefined) {
     const { cancellation } = openScope(cell);
-    return cancellation === undefined ? undefined : rejected(cancellation);
+    if (cancellation !== undefined) return refused(cancellation);
+    // Of a scope that was cancelled and left, its signal is all that remembers it.
+    return signal.aborted && cell.scope === undefined ? refused(signal.reason) : undefined;
   }
   if (!signal.aborted) return undefined;
-  const promise = rejected(signal.reason);
+  const promise = refused(signal.reason);
   promise.catch(ignore);
+  return promise;
+}
+
+/** Costs budget as well: a loop that swallows its cancellation must not keep the event loop from its other work. */
+function refused(error: unknown): Promise<never> {
+  const promise = hasBudget('hand-over')
+    ? Promise.reject(error)
+    : new Promise<never>((_resolve, reject) => putOff(() => reject(error)));
+  silence(promise, error);
   return promise;
 }
 
@@ -66,8 +77,9 @@ export abstract class Wait<T> extends Member implements WaitInfo {
     this.#reject = newReject;
     this.label = label;
     this.scope = scope;
-    this.attach(scope);
+    // First, since a signal that is not what it seems may throw.
     if (options?.signal !== undefined) this.#signalLink = linkSignal(this, scope, options.signal);
+    this.attach(scope);
     noteActivity();
     if (observing.count > 0) notify(scope.context.observers, 'waitStarted', this);
   }
@@ -114,17 +126,21 @@ export abstract class Wait<T> extends Member implements WaitInfo {
 
   /** The same for the reason of a foreign signal. */
   abort(error: unknown): void {
-    if (this.owner === undefined) return;
+    if (this.owner !== undefined && this.#undoWith(error)) this.promise.catch(ignore);
+  }
+
+  /** Ends the wait with `error`, or with what undoing it throws. Returns whether that went well. */
+  #undoWith(error: unknown): boolean {
     this.#end();
     try {
       // The type is a promise to those who write undo functions: a foreign reason is theirs to recognise.
       this.undo(error as Cancelled);
     } catch (broken) {
       this.#settleWith(broken);
-      return;
+      return false;
     }
-    this.promise.catch(ignore);
     this.#settleWith(error);
+    return true;
   }
 
   /** Takes the wait out of wherever it is queued. Called at most once, and never after it was satisfied. */
@@ -132,19 +148,10 @@ export abstract class Wait<T> extends Member implements WaitInfo {
 
   override bequeath(heir: ScopeNode, left: ScopeNode): void {
     this.attach(heir);
-    if (left.context.escapes === 'error') {
-      // Not a cancellation: what nobody awaits shall be heard of.
-      const error = escapeError(left.name);
-      this.#end();
-      try {
-        this.undo(error as never);
-      } finally {
-        this.#settleWith(error);
-      }
-      return;
-    }
-    if (left.context.escapes === 'warn') warnOfEscape(left.cell);
-    if (heir.cancellation !== undefined) this.deliver(heir.cancellation);
+    // Not a cancellation: what nobody awaits shall be heard of.
+    const error = noteEscape(left.cell, heir, this.label);
+    if (error !== undefined) this.#undoWith(error);
+    else if (heir.cancellation !== undefined) this.deliver(heir.cancellation);
   }
 
   #wake(value: T): void {
@@ -240,6 +247,8 @@ export function suspend<T>(
     const refused = refusal('suspend()', scope, options);
     if (refused !== undefined) return refused;
     const wait = new SuspendedWait<T>(options?.label ?? 'suspend', scope, options);
+    // An instrument that was told of it may have cancelled it.
+    if (!wait.isPending) return wait.promise;
     if (options?.foreign === true) {
       wait.isForeign = true;
       scope.context.foreignWaits++;

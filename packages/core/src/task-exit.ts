@@ -2,6 +2,7 @@
 
 import { describe } from './arguments.js';
 import type { TaskInfo } from './instruments.js';
+import { callSafely } from './turn.js';
 
 /** A task as the runtime knows it. */
 export interface TaskRecord extends TaskInfo {
@@ -56,5 +57,5 @@ export function runExitActions(record: TaskRecord): void {
   const actions = record.onExit;
   record.onExit = undefined;
   if (actions === undefined) return;
-  for (const action of actions.splice(0)) action();
+  for (const action of actions.splice(0)) callSafely(action);
 }

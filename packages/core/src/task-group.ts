@@ -7,6 +7,7 @@
  */
 
 import { checkParent, currentScopeNode, invoke, storage } from './ambient.js';
+import { describeScope, showByToString } from './inspect.js';
 import { checkFunction, checkName, checkOptions, checkSignal } from './arguments.js';
 import { facadeOf, openScopeNode, parentScope, type CancelScope } from './cancel-scope.js';
 import { Cancelled, createTaskGroupError, InvalidStateError } from './errors.js';
@@ -22,8 +23,8 @@ export interface TaskGroupOptions {
   /** For messages and the task tree. */
   name?: string | undefined;
   /**
-   * Cancels the group when it aborts. In explicit mode, the signal of a CancelScope makes that scope the
-   * parent.
+   * Cancels the group when it aborts; the group catches that, and its result is undefined. In explicit mode
+   * (without AsyncLocalStorage), the signal of a CancelScope makes that scope the parent.
    */
   signal?: AbortSignal | undefined;
 }
@@ -52,7 +53,7 @@ export interface TaskGroup {
   createTask<T>(fn: (task: TaskContext) => T | PromiseLike<T>, options?: TaskOptions): TaskHandle<T>;
   /**
    * Begins a task that gets ready first. Waits until it calls `status.started(value)`, and resolves to that
-   * value.
+   * value. Its type comes from the parameter: `async (status: TaskStatus<number>) => …`.
    *
    * Until then the task belongs to the caller: it is cancelled with the caller's scope, and what it throws
    * is thrown here, as it is. From then on it belongs to the group. This is a cancellation point only
@@ -227,6 +228,14 @@ class Group<T> implements TaskGroup, StartingPlace {
     this.scope.cancel('cancel', reason);
   }
 
+  toString(): string {
+    return describeScope(this.scope);
+  }
+
+  toJSON(): unknown {
+    return this.cancelScope.toJSON();
+  }
+
   taskEnded(): void {
     this.release();
   }
@@ -323,6 +332,10 @@ class Group<T> implements TaskGroup, StartingPlace {
     const parent = currentScopeNode();
     checkParent(parent);
     return parent;
+  }
+
+  static {
+    showByToString(Group);
   }
 }
 

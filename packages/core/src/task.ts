@@ -12,6 +12,7 @@ import { DONE, ignore, rejected } from './promises.js';
 import { refusal } from './suspend.js';
 import { runExitActions, type TaskRecord } from './task-exit.js';
 import { noteActivity } from './turn.js';
+import { showByToString } from './inspect.js';
 
 /** How a task is doing. `cancelling`: it is effectively cancelled and has not ended yet. */
 export type TaskState = 'pending' | 'cancelling' | 'finished' | 'cancelled' | 'failed';
@@ -38,6 +39,11 @@ export interface TaskHandle<T, V = never> {
    * What the task passed to `started()`. Throws InvalidStateError unless it was begun with `startTask()`.
    */
   readonly startValue: V;
+  /**
+   * Aborts when the task is cancelled. In explicit mode, what a function given to `startSoon()` or
+   * `startService()` waits with.
+   */
+  readonly signal: AbortSignal;
   /** Waits until the task has ended, however it ended. Cancelled: rejects, and the task goes on. */
   wait(options?: WaitOptions): Promise<void>;
   /** Waits until the task has ended, and resolves to its value or rejects as `returnValue` throws. */
@@ -84,9 +90,9 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     this.owner = owner;
     this.parentId = parent.task.id;
     this.scope = new ScopeNode('task', name, parent.context, this);
+    if (observing.count > 0) notify(parent.context.observers, 'taskSpawned', this);
     this.scope.open(parent);
     noteActivity();
-    if (observing.count > 0) notify(parent.context.observers, 'taskSpawned', this);
   }
 
   /** Has the first step taken in a later microtask, in the async context of the caller. */
@@ -165,6 +171,11 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
   }
 
   #throwUnlessDone(): void {
+    if (this.status === 'cancelling') {
+      throw new TaskCancelled(`the task "${this.name}" is being cancelled`, {
+        cause: this.scope.cancellation,
+      });
+    }
     if (this.#state === 'pending') {
       throw new TaskNotFinished(
         `the task "${this.name}" has not ended yet: await its wait() or result() first`,
@@ -217,7 +228,20 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     if (!this.hasEnded) this.scope.cancel('cancel', reason);
   }
 
+  /** For people: what would otherwise be shown is the whole tree around it. */
+  toString(): string {
+    return `task "${this.name}" (task ${this.id}), ${this.status}`;
+  }
+
+  toJSON(): unknown {
+    return { id: this.id, name: this.name, status: this.status };
+  }
+
   hasPendingCancellation(): boolean {
     return peekScope().cancellation !== undefined;
+  }
+
+  static {
+    showByToString(Task);
   }
 }

@@ -15,6 +15,14 @@ import { rejected } from './promises.js';
 
 type Body<T> = (scope: CancelScope) => T | PromiseLike<T>;
 
+declare const NOTHING: unique symbol;
+
+/**
+ * A body that takes no scope. No function is of the second kind, but it tells the compiler what the parameter of a body is
+ * that does take one: with the first alone, an overload that does not fit would make that parameter an implicit `any`.
+ */
+type PlainBody<T> = (() => T | PromiseLike<T>) | (Body<T> & { readonly [NOTHING]: never });
+
 /** Options of {@link failAfter} and {@link failAt}. */
 export interface FailOptions extends ScopeOptions {
   /** Said in the message of the TimeoutError: what took too long. */
@@ -109,10 +117,13 @@ export function moveOnAt<T>(
  * cancelled by its own scope's `cancel()` or signal the result is undefined, and when a scope around was
  * cancelled first, `Cancelled` goes on outward.
  *
- * Waits until `body` has ended: it is told at its next wait, and may clean up.
+ * Waits until `body` has ended: it is told at its next wait, and may clean up. A body that awaits only bare
+ * promises is told nothing: it may take longer, and its result counts. Put those into `withSignal()` or
+ * `abandonOnCancel()`.
  *
  * @param ms - Milliseconds; null or Infinity for no limit; 0 or less means that the time is over already.
- * @throws TimeoutError when the time was over; what `body` throws; `Cancelled` when a scope around is
+ * @returns What `body` returned, also when it finished in spite of a cancellation.
+ * @throws TimeoutError when the deadline ended `body`; what `body` throws; `Cancelled` when a scope around is
  * cancelled; TypeError or RangeError for bad arguments.
  *
  * Semantics: `fail_after` of AnyIO and Trio.
@@ -129,11 +140,7 @@ export function moveOnAt<T>(
  * );
  * ```
  */
-export function failAfter<T>(
-  ms: number | null,
-  body: () => T | PromiseLike<T>,
-  options?: PlainFailOptions,
-): Promise<T>;
+export function failAfter<T>(ms: number | null, body: PlainBody<T>, options?: PlainFailOptions): Promise<T>;
 export function failAfter<T>(ms: number | null, body: Body<T>, options?: FailOptions): Promise<T | undefined>;
 export function failAfter<T>(
   ms: number | null,
@@ -155,7 +162,7 @@ export function failAfter<T>(
  * Waits until `body` has ended.
  *
  * @param deadline - A time on the clock of `currentTime()`, in milliseconds; null or Infinity for none.
- * @throws TimeoutError when the deadline passed; what `body` throws; `Cancelled` when a scope around is
+ * @throws TimeoutError when the deadline ended `body`; what `body` throws; `Cancelled` when a scope around is
  * cancelled; TypeError or RangeError for bad arguments.
  *
  * Semantics: Trio's `fail_at`.
@@ -170,7 +177,7 @@ export function failAfter<T>(
  */
 export function failAt<T>(
   deadline: number | null,
-  body: () => T | PromiseLike<T>,
+  body: PlainBody<T>,
   options?: PlainFailOptions,
 ): Promise<T>;
 export function failAt<T>(
@@ -218,7 +225,7 @@ export function failAt<T>(
  * assert.ok(committed);
  * ```
  */
-export function shield<T>(body: () => T | PromiseLike<T>, options?: Pick<ScopeOptions, 'name'>): Promise<T>;
+export function shield<T>(body: PlainBody<T>, options?: Pick<ScopeOptions, 'name'>): Promise<T>;
 export function shield<T>(body: Body<T>, options?: Omit<ScopeOptions, 'shield'>): Promise<T | undefined>;
 export function shield<T>(body: Body<T>, options?: Omit<ScopeOptions, 'shield'>): Promise<T | undefined> {
   try {
@@ -308,6 +315,9 @@ function fail<T>(
 ): Promise<T | undefined> {
   try {
     checkOptions(where, options);
+    if (options?.reason !== undefined && typeof options.reason !== 'string') {
+      throw new TypeError(`${where}: options.reason must be a string, got ${describe(options.reason)}`);
+    }
     const scope = new CancelScope({ name: where.slice(0, -2), ...options, ...time() });
     return runScope(scope, where, body, () => {
       const cause = causeOf(scope);

@@ -28,6 +28,8 @@ interface Turn {
   readonly putOff: (() => void)[];
   flushing: boolean;
   readonly probes: Set<Probe>;
+  /** How many operations the probes have seen in this turn. */
+  probed: number;
   /** Grows with everything that happens in the runtime. When it stands still for a turn, everyone waits. */
   activity: number;
 }
@@ -52,6 +54,7 @@ const turn: Turn = shared<Turn>('turn', () => ({
   putOff: [],
   flushing: false,
   probes: new Set(),
+  probed: 0,
   activity: 0,
 }));
 
@@ -67,15 +70,18 @@ export function noteCancelPoint(): void {
 
 function look(kind: Operation): boolean {
   let mayComplete = true;
-  if (turn.probes.size > 0) {
+  const isProbed = turn.probes.size > 0;
+  if (isProbed) {
     turn.left = 1;
+    // A schedule that a probe makes must not depend on the speed of the machine, so the clock is not asked.
+    if (++turn.probed > OPERATIONS) mayComplete = false;
     for (const probe of turn.probes) if (!probe.operation(kind)) mayComplete = false;
   }
   if (turn.flushing) {
     turn.left = 1;
     return false;
   }
-  return mayComplete && turn.left > 0 && performance.now() - turn.began < MILLISECONDS;
+  return mayComplete && turn.left > 0 && (isProbed || performance.now() - turn.began < MILLISECONDS);
 }
 
 /**
@@ -109,12 +115,27 @@ function nextTurn(): void {
   turn.activity++;
   turnBegins();
   turn.flushing = false;
-  for (const resume of turn.putOff.splice(0)) resume();
+  for (const resume of turn.putOff.splice(0)) callSafely(resume);
+}
+
+/**
+ * Calls `fn` where nobody could catch what it throws, and others must not be lost for that: it is reported as an
+ * uncaught error.
+ */
+export function callSafely(fn: () => void): void {
+  try {
+    fn();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }
 
 /** The platform has called: a turn of the event loop begins, so the whole budget is there again. */
 export function turnBegins(): void {
   turn.left = turn.probes.size > 0 ? 1 : OPERATIONS;
+  turn.probed = 0;
   turn.began = performance.now();
 }
 

@@ -1,9 +1,10 @@
 /**
  * The queue under every primitive in which tasks wait for their turn.
  *
- * An entry carries what the primitive has to know of the one who waits (the item that it sends, the owner that a lock
- * will have), and is satisfied with a value. The queue is an intrusive doubly linked list: an entry that is cancelled
- * leaves it in constant time, in the call that cancels, so nobody can hand anything to it.
+ * An entry carries what the primitive has to know of the one who waits (the item that it sends, the owner
+ * that a lock will have), and is satisfied with a value. The queue is an intrusive doubly linked list: an
+ * entry that is cancelled leaves it in constant time, in the call that cancels, so nobody can hand anything
+ * to it.
  */
 
 import type { WaitOptions } from './ambient.js';
@@ -11,7 +12,9 @@ import type { WaitScope } from './operations.js';
 import type { ScopeNode } from './scope-tree.js';
 import { Wait } from './suspend.js';
 
-/** One who waits in a {@link WaitQueue}. The first of `resolve`, `reject` and a cancellation ends the wait. */
+/**
+ * One who waits in a {@link WaitQueue}. The first of `resolve`, `reject` and a cancellation ends the wait.
+ */
 export interface QueueEntry<T, D> {
   readonly data: D;
   /** Ends the wait with a value. Returns false if it was over already. */
@@ -25,6 +28,47 @@ export interface Linked<T, D> extends QueueEntry<T, D> {
   queue: WaitQueue<T, D> | undefined;
   ahead: Linked<T, D> | undefined;
   behind: Linked<T, D> | undefined;
+}
+
+/** Somebody who waits for one of several things. */
+export interface WaitListener<T> {
+  /** The same for everything that one and the same listens to: nobody hands anything to itself. */
+  readonly selection?: unknown;
+  /** Returns false if something else has happened already. */
+  resolve(value: T): boolean;
+  reject(error: unknown): boolean;
+}
+
+/** One of several things that can be waited for at once: see `select()` in `@taskscope/streams`. */
+export interface Selectable<T> {
+  /** Does it now, if that is possible without waiting. What it throws, the whole selection fails with. */
+  attempt(): { readonly value: T } | undefined;
+  /**
+   * Waits for it. Returns what ends the waiting and leaves no trace; that is not called after the listener
+   * was.
+   */
+  enlist(listener: WaitListener<T>): () => void;
+}
+
+class EnlistedEntry<T, D> implements Linked<T, D> {
+  readonly data: D;
+  queue: WaitQueue<T, D> | undefined = undefined;
+  ahead: Linked<T, D> | undefined = undefined;
+  behind: Linked<T, D> | undefined = undefined;
+  readonly #listener: WaitListener<T>;
+
+  constructor(data: D, listener: WaitListener<T>) {
+    this.data = data;
+    this.#listener = listener;
+  }
+
+  resolve(value: T): boolean {
+    return this.#listener.resolve(value);
+  }
+
+  reject(error: unknown): boolean {
+    return this.#listener.reject(error);
+  }
 }
 
 class QueuedWait<T, D> extends Wait<T> implements Linked<T, D> {
@@ -44,8 +88,8 @@ class QueuedWait<T, D> extends Wait<T> implements Linked<T, D> {
 }
 
 /**
- * A fair queue of waits, each with data of its own. Build primitives from it that hand something over: whoever is taken
- * out by `shift()` has not been cancelled, and what it is resolved with reaches it.
+ * A fair queue of waits, each with data of its own. Build primitives from it that hand something over:
+ * whoever is taken out by `shift()` has not been cancelled, and what it is resolved with reaches it.
  *
  * @example
  * ```ts
@@ -100,15 +144,18 @@ export class WaitQueue<T = void, D = void> {
   }
 
   /**
-   * Waits at the end of the queue. The caller has made sure that this wait may begin: see `scopeOfWait` and `refusal`.
+   * Waits at the end of the queue. The caller has made sure that this wait may begin: see `scopeOfWait` and
+   * `refusal`.
    *
-   * Cancelled: rejects, and the place in the queue is gone. Cancelled after it was resolved: keeps its value.
+   * Cancelled: rejects, and the place in the queue is gone. Cancelled after it was resolved: keeps its
+   * value.
    *
    * @param label - What is waited for, as the task tree shows it.
    */
   wait(label: string, scope: WaitScope, data: D, options?: WaitOptions): Promise<T> {
     const wait = new QueuedWait<T, D>(label, scope, options, data);
-    this.append(wait);
+    // An instrument that was told of it may have cancelled it.
+    if (wait.isPending) this.append(wait);
     return wait.promise;
   }
 
@@ -128,12 +175,31 @@ export class WaitQueue<T = void, D = void> {
     return true;
   }
 
+  /** Everyone who waits, in order. Entries may be taken out on the way. */
+  *[Symbol.iterator](): Generator<Linked<T, D>, void, undefined> {
+    for (let entry = this.#first; entry !== undefined;) {
+      const { behind } = entry;
+      yield entry;
+      entry = behind;
+    }
+  }
+
   /** Ends every wait with an error. */
   rejectAll(error: unknown): void {
     for (let entry = this.shift(); entry !== undefined; entry = this.shift()) entry.reject(error);
   }
 
-  /** For entries that are in several queues at once. */
+  /**
+   * Puts a listener at the end of the queue, which may listen elsewhere, too. Returns what takes it out
+   * again.
+   */
+  enlist(data: D, listener: WaitListener<T>): () => void {
+    const entry = new EnlistedEntry(data, listener);
+    this.append(entry);
+    return () => this.remove(entry);
+  }
+
+  /** Puts an entry at the end of the queue. */
   append(entry: Linked<T, D>): void {
     entry.queue = this;
     entry.ahead = this.#last;

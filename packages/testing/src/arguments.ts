@@ -22,3 +22,8 @@ export function checkFunction(where: string, argument: string, value: unknown): 
     value instanceof Promise ? '. Pass the function itself rather than the promise that calling it gave' : '';
   throw new TypeError(`${where}: ${argument} must be a function, got ${typeof value}${cure}`);
 }
+
+export function checkOptions(where: string, value: unknown): void {
+  if (typeof value === 'object' && value !== null) return;
+  throw new TypeError(`${where}: options must be an object, got ${value === null ? 'null' : typeof value}`);
+}

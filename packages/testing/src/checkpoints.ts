@@ -28,7 +28,7 @@ import { checkFunction } from './arguments.js';
 export async function expectCheckpoint(body: () => unknown): Promise<void> {
   checkFunction('expectCheckpoint()', 'body', body);
   const seen = await observe(body);
-  if (!seen.checkpoint) {
+  if (!seen.cancel || !seen.schedule) {
     throw assertionError(
       'expectCheckpoint(): the body passed no checkpoint. Await checkpoint() where nothing else waits',
     );
@@ -55,28 +55,28 @@ export async function expectCheckpoint(body: () => unknown): Promise<void> {
 export async function expectNoCheckpoint(body: () => unknown): Promise<void> {
   checkFunction('expectNoCheckpoint()', 'body', body);
   const seen = await observe(body);
-  if (seen.any) throw assertionError('expectNoCheckpoint(): the body passed a checkpoint');
+  if (seen.cancel || seen.schedule)
+    throw assertionError('expectNoCheckpoint(): the body passed a checkpoint');
 }
 
-/** Runs `body` and tells which points the task passed. */
-async function observe(body: () => unknown): Promise<{ checkpoint: boolean; any: boolean }> {
+/** Runs `body` and tells which points the task passed: those where it could have been cancelled, and where others could run. */
+async function observe(body: () => unknown): Promise<{ cancel: boolean; schedule: boolean }> {
   const { id } = currentTask();
-  const seen = { checkpoint: false, any: false };
+  const seen = { cancel: false, schedule: false };
   const probe = addProbe({
     operation(kind) {
-      if (kind !== 'hand-over' && currentTask().id === id) {
-        seen.any = true;
-        if (kind === 'checkpoint') seen.checkpoint = true;
-      }
+      if (kind === 'hand-over' || currentTask().id !== id) return true;
+      seen.schedule = true;
+      if (kind === 'checkpoint') seen.cancel = true;
       return true;
     },
     cancelPoint() {
-      if (currentTask().id === id) seen.any = true;
+      if (currentTask().id === id) seen.cancel = true;
     },
   });
   const instrument = addInstrument({
     waitStarted(wait) {
-      if (wait.task.id === id) seen.any = seen.checkpoint = true;
+      if (wait.task.id === id) seen.cancel = seen.schedule = true;
     },
   });
   try {

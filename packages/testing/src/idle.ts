@@ -13,7 +13,7 @@ import { activityCount, inNextTurn, isTurnPending } from '@taskscope/core/lowlev
 export interface IdleListener {
   /** For how long it must have been so, in real milliseconds. */
   readonly cushion: number;
-  /** Of those with the same cushion, those who only look come before those who change something. */
+  /** Those who only look come before those who change something, whatever their cushions. */
   readonly changesThings: boolean;
   /** Returns whether it has set something going. */
   onIdle(): boolean;
@@ -80,9 +80,11 @@ function look(quiet: Quiet): void {
 
 /** Tells the listeners whose time has come, in order, until one has set something going. */
 function tellOne(quietFor: number): boolean {
-  const ready = [...listeners]
+  // While somebody looks, nothing is changed, even if they still wait for their cushion.
+  const onlyLook = [...listeners].filter((listener) => !listener.changesThings);
+  const ready = (onlyLook.length > 0 ? onlyLook : [...listeners])
     .filter((listener) => listener.cushion <= quietFor)
-    .toSorted((a, b) => a.cushion - b.cushion || Number(a.changesThings) - Number(b.changesThings));
+    .toSorted((a, b) => a.cushion - b.cushion);
   let told: IdleListener | undefined;
   for (const listener of ready) {
     // Those who only look, with the same cushion, are all told at once.

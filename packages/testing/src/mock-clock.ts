@@ -1,10 +1,10 @@
 /** Virtual time. */
 
-import { formatTaskTree, InvalidStateError } from '@taskscope/core';
+import { InvalidStateError } from '@taskscope/core';
 import { cancelShieldedCheckpoint, checkpoint } from '@taskscope/core';
 import type { Clock, RunMonitor } from '@taskscope/core/lowlevel';
 
-import { checkTime } from './arguments.js';
+import { checkOptions, checkTime } from './arguments.js';
 import { addIdleListener } from './idle.js';
 
 /** Options of a {@link MockClock}. */
@@ -20,6 +20,9 @@ export interface MockClockOptions {
    */
   autojump?: boolean | number | undefined;
 }
+
+/** The longest delay that the platform's timers take. A longer one would fire at once. */
+const LONGEST_DELAY = 2 ** 31 - 1;
 
 interface Alarm {
   readonly at: number;
@@ -61,6 +64,7 @@ export class MockClock implements Clock {
   #idle: Disposable | undefined = undefined;
 
   constructor(options: MockClockOptions = {}) {
+    checkOptions('new MockClock()', options);
     const { rate = 0, autojump = false } = options;
     checkTime('new MockClock()', 'options.rate', rate, 0);
     if (typeof autojump !== 'boolean') checkTime('new MockClock()', 'options.autojump', autojump, 0);
@@ -162,7 +166,7 @@ export class MockClock implements Clock {
       this.#runs.delete(run);
       run.fail(
         new InvalidStateError(
-          `deadlock: every task waits for another, and no deadline is left that could end it\n${formatTaskTree()}`,
+          `deadlock: every task waits for another, and no deadline is left that could end it\n${run.drawing()}`,
         ),
       );
       return true;
@@ -185,6 +189,7 @@ export class MockClock implements Clock {
   #setTime(time: number): void {
     this.#time = time;
     this.#realTime = performance.now();
+    this.#setTimer();
   }
 
   /** When time passes by itself, a real timer is needed for the next alarm. */
@@ -193,7 +198,9 @@ export class MockClock implements Clock {
     clearTimeout(this.#timer);
     const next = this.#next();
     if (next === undefined) return;
-    this.#timer = setTimeout(() => this.#fire(next), Math.ceil((next.at - this.now()) / this.#rate));
+    // Waking too early does no harm.
+    const delay = Math.min(Math.ceil((next.at - this.now()) / this.#rate), LONGEST_DELAY);
+    this.#timer = setTimeout(() => this.#fire(next), delay);
   }
 }
 

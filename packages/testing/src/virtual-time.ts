@@ -1,17 +1,22 @@
 /** A test in virtual time, in one line. */
 
-import { run } from '@taskscope/core';
+import { run, ScopeExitedError } from '@taskscope/core';
 
 import { checkFunction } from './arguments.js';
-import { MockClock } from './mock-clock.js';
+import { MockClock, type MockClockOptions } from './mock-clock.js';
 
 /**
  * Makes a test function that runs `body` in virtual time: sleeps and timeouts take no real time, a deadlock
- * fails at once, and so does a wait that outlived its scope. For vitest and every other test runner that
- * calls a function.
+ * fails at once, and so does a wait that outlived its scope, which mostly means that an `await` is missing.
+ * For vitest and every other test runner that calls a function.
  *
- * @param body - Is given the clock, which jumps by itself whenever everyone waits.
- * @throws TypeError when `body` is no function.
+ * Waiting for real I/O counts as waiting, so timeouts around it are over at once, unless `autojump` gives
+ * it time.
+ *
+ * @param body - Is given the clock, and then whatever the test runner passes.
+ * @param options - Of the clock. Default: it jumps by itself whenever everyone waits; a number for
+ * `autojump` is for how many real milliseconds that must have been so.
+ * @throws TypeError when `body` is no function; as `new MockClock()`.
  *
  * @example
  * ```ts
@@ -27,10 +32,27 @@ import { MockClock } from './mock-clock.js';
  * await test();
  * ```
  */
-export function virtualTime<T>(body: (clock: MockClock) => T | PromiseLike<T>): () => Promise<T> {
+export function virtualTime<T, A extends unknown[]>(
+  body: (clock: MockClock, ...args: A) => T | PromiseLike<T>,
+  options?: MockClockOptions,
+): (...args: A) => Promise<T> {
   checkFunction('virtualTime()', 'body', body);
-  return () => {
-    const clock = new MockClock({ autojump: true });
-    return run(() => body(clock), { name: 'test', clock, escapes: 'error' });
+  const clockOptions: MockClockOptions = { autojump: true, ...options };
+  // Bad options are the mistake of whoever defines the test, not of whoever runs it.
+  void new MockClock(clockOptions);
+  return async (...args) => {
+    const clock = new MockClock(clockOptions);
+    let escaped: string | undefined;
+    const result = await run(() => body(clock, ...args), {
+      name: 'test',
+      clock,
+      escapes: 'error',
+      instruments: [{ scopeEscaped: (scope) => (escaped ??= scope) }],
+    });
+    // Whoever forgot to await something does not see how it failed, either.
+    if (escaped === undefined) return result;
+    throw new ScopeExitedError(
+      `something outlived the scope "${escaped}" in which it began: is an await missing?`,
+    );
   };
 }
