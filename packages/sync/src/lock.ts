@@ -1,0 +1,348 @@
+/**
+ * Mutual exclusion.
+ *
+ * A lock that is released goes straight to the one who has waited longest, so nobody can come in between,
+ * and whoever was woken has it. Owners are known, which turns deadlocks and foreign releases into errors.
+ */
+
+import {
+  BrokenResourceError,
+  currentTask,
+  InvalidStateError,
+  WouldBlock,
+  type TaskInfo,
+  type WaitOptions,
+} from '@taskscope/core';
+import {
+  checkFunction,
+  completed,
+  onTaskExit,
+  refusal,
+  rejected,
+  scopeOfWait,
+  WaitQueue,
+  type WaitScope,
+} from '@taskscope/core/lowlevel';
+
+import { isNobody, Section, taskOf, type Owner } from './owner.js';
+import { Releaser, runHolding } from './releaser.js';
+
+/** What `Lock.statistics()` returns. */
+export interface LockStatistics {
+  readonly locked: boolean;
+  /** The task that holds it. */
+  readonly owner: TaskInfo | undefined;
+  readonly tasksWaiting: number;
+}
+
+/**
+ * One tenancy of a lock: it begins with an acquire and ends when that, and whatever its owner acquired on
+ * top, was released. Meanwhile the owner may be without the lock, waiting for a condition; when he has it
+ * again it is the same tenancy, so that the Releasers that he had before still release it.
+ */
+export class Tenant {
+  owner: Owner;
+  /** How often the owner has acquired it; more than once only if the lock is reentrant. */
+  depth = 1;
+  /** Whether he waits for a condition and was notified. */
+  isNotified = false;
+
+  constructor(owner: Owner) {
+    this.owner = owner;
+  }
+}
+
+/** What a Condition needs of its lock. */
+export interface LockAccess {
+  /** Who holds it, if that is the running code. */
+  holder(task: TaskInfo): Tenant | undefined;
+  /** Lets go of it altogether, for the next in the queue. */
+  handOver(): void;
+  /** Waits for it in the name of `tenant`. */
+  acquireAs(tenant: Tenant, scope: WaitScope): Promise<Releaser>;
+  /** Moves the first of another queue to the end of its own. Returns whether there was one. */
+  enqueueFrom(queue: WaitQueue<Releaser, Tenant>): boolean;
+}
+
+export let accessTo: (lock: Lock) => LockAccess;
+export let makeReentrant: (lock: Lock) => void;
+export let depthOf: (lock: Lock) => number;
+
+/**
+ * A lock: one owner at a time, first come, first served. It belongs to the task that acquired it: only that
+ * task releases it, and acquiring it once more is reported instead of waiting for ever. For code that may
+ * hold it already there is ReentrantLock. Code outside of every task and `run()` is nobody in particular:
+ * there, acquiring it once more waits.
+ *
+ * A task that ends without releasing it breaks it: those who wait, and those who come, get a
+ * BrokenResourceError.
+ *
+ * Semantics: AnyIO's `Lock`; the breaking is Trio's.
+ *
+ * @example
+ * ```ts
+ * import { sleep } from '@taskscope/core';
+ * import { Lock } from '@taskscope/sync';
+ * import assert from 'node:assert/strict';
+ *
+ * const lock = new Lock();
+ * let balance = 100;
+ * const withdraw = (amount: number): Promise<void> =>
+ *   lock.run(async () => {
+ *     const before = balance;
+ *     await sleep(1);
+ *     balance = before - amount;
+ *   });
+ * await Promise.all([withdraw(30), withdraw(20)]);
+ * assert.equal(balance, 50);
+ * ```
+ */
+export class Lock {
+  #tenant: Tenant | undefined = undefined;
+  #isReentrant = false;
+  #isBroken = false;
+  readonly #queue = new WaitQueue<Releaser, Tenant>();
+  /** While others wait, somebody has to notice that the owner's task ends. */
+  #watch: Disposable | undefined = undefined;
+
+  /** Whether somebody holds it. */
+  get locked(): boolean {
+    return this.#tenant !== undefined;
+  }
+
+  /**
+   * Waits until the lock is free, and takes it for the current task.
+   *
+   * Cancelled before or during: rejects, and the lock goes to others. Cancelled after it was handed over:
+   * it is held.
+   *
+   * @returns What releases it: `using holding = await lock.acquire()`.
+   * @throws InvalidStateError when the task holds it already, or inside of `run(fn)` on the same call
+   * chain; BrokenResourceError when its owner has ended; Cancelled when the scope is cancelled;
+   * `signal.reason` when a foreign signal aborts.
+   */
+  acquire(options?: WaitOptions): Promise<Releaser> {
+    const where = 'Lock.acquire()';
+    try {
+      const scope = scopeOfWait(where, options);
+      const refused = refusal(where, scope, options);
+      if (refused !== undefined) return refused;
+      const tenant = this.#enterAgain(where, scope.task);
+      if (tenant !== undefined) return completed(this.#level(tenant));
+      return this.#take(new Tenant(scope.task), scope, options);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /**
+   * Takes the lock if it is free.
+   *
+   * Does not wait.
+   *
+   * @throws WouldBlock when somebody else holds it; InvalidStateError when the task holds it already.
+   */
+  acquireNowait(): Releaser {
+    const task = currentTask();
+    const tenant = this.#enterAgain('Lock.acquireNowait()', task);
+    if (tenant !== undefined) return this.#level(tenant);
+    if (this.#tenant !== undefined) throw new WouldBlock('the lock is held');
+    return this.#give(new Tenant(task));
+  }
+
+  /**
+   * Releases the lock; the one who has waited longest has it then.
+   *
+   * Does not wait.
+   *
+   * @throws InvalidStateError when it is not held, or by another task; BrokenResourceError when its owner
+   * has ended.
+   */
+  release(): void {
+    const tenant = this.#tenant;
+    if (tenant === undefined) throw new InvalidStateError('Lock.release(): the lock is not held');
+    const { owner } = tenant;
+    if (owner instanceof Section) {
+      // What was acquired again inside of run() may be released in there.
+      if (tenant.depth === 1 || !owner.isAround) {
+        throw new InvalidStateError('Lock.release(): the lock is held by run(), which releases it by itself');
+      }
+      tenant.depth--;
+      return;
+    }
+    const task = currentTask();
+    if (owner !== task && !isNobody(owner) && !isNobody(task)) {
+      throw new InvalidStateError(
+        `Lock.release(): the lock is held by task "${owner.name}", and only that task releases it (this is "${task.name}")`,
+      );
+    }
+    if (this.#isBroken) throw this.#brokenError();
+    this.#leave(tenant);
+  }
+
+  /**
+   * Runs `fn` while holding the lock. Each call is an owner of its own, so calls in one task queue up as
+   * well.
+   *
+   * Waits for the lock, then until `fn` has ended. Cancelled before or while waiting for the lock: rejects
+   * without calling `fn`.
+   *
+   * @returns What `fn` returned.
+   * @throws What `fn` throws; InvalidStateError inside of itself on the same call chain, or when the task
+   * holds the lock; BrokenResourceError when its owner has ended; Cancelled when the scope is cancelled;
+   * TypeError when `fn` is no function.
+   */
+  run<T>(fn: () => T | PromiseLike<T>, options?: WaitOptions): Promise<T> {
+    const where = 'Lock.run()';
+    try {
+      checkFunction(where, 'fn', fn);
+      const scope = scopeOfWait(where, options);
+      const refused = refusal(where, scope, options);
+      if (refused !== undefined) return refused;
+      const tenant = this.#enterAgain(where, scope.task);
+      if (tenant !== undefined) return runHolding(completed(this.#level(tenant)), fn, options);
+      const section = new Section(where, scope.task);
+      return runHolding(this.#take(new Tenant(section), scope, options), () => section.run(fn), options);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /** A snapshot for people and tests. */
+  statistics(): LockStatistics {
+    const tenant = this.#tenant;
+    return {
+      locked: tenant !== undefined,
+      owner: tenant === undefined ? undefined : taskOf(tenant.owner),
+      tasksWaiting: this.#queue.size,
+    };
+  }
+
+  /**
+   * If the running code holds it already: enters it once more if it is reentrant, and else reports the
+   * deadlock.
+   */
+  #enterAgain(where: string, task: TaskInfo): Tenant | undefined {
+    const tenant = this.#tenant;
+    if (tenant === undefined) return undefined;
+    const { owner } = tenant;
+    const isHeldByTask = owner === task && !isNobody(task);
+    const isHeldAround = owner instanceof Section && owner.isAround;
+    if (!isHeldByTask && !isHeldAround) return undefined;
+    if (this.#isReentrant) {
+      tenant.depth++;
+      return tenant;
+    }
+    if (isHeldByTask) {
+      throw new InvalidStateError(
+        `${where}: task "${task.name}" holds this lock already, and would wait for itself. The branches of a Promise.all() are ` +
+          'one task: use lock.run(fn), or tasks of a group. Where one call may hold it for another, use ReentrantLock',
+      );
+    }
+    throw new InvalidStateError(
+      `${where}: this is called inside of run() of the same lock, and would wait for itself. Use ReentrantLock for that`,
+    );
+  }
+
+  #take(tenant: Tenant, scope: WaitScope, options?: WaitOptions): Promise<Releaser> {
+    if (this.#tenant === undefined) return completed(this.#give(tenant));
+    this.#watchOwner();
+    if (this.#isBroken) return Promise.reject(this.#brokenError());
+    return this.#queue.wait('a lock', scope, tenant, options);
+  }
+
+  #give(tenant: Tenant): Releaser {
+    this.#tenant = tenant;
+    return this.#firstLevel(tenant);
+  }
+
+  /** What gives back the first level of a tenancy. For run() that is its end. */
+  #firstLevel(tenant: Tenant): Releaser {
+    return new Releaser(() => {
+      this.#leave(tenant);
+      if (tenant.depth <= 0 || !(tenant.owner instanceof Section)) return;
+      // What was acquired in there and not released is the task's from now on.
+      tenant.owner = tenant.owner.task;
+      if (this.#queue.size > 0) this.#watchOwner();
+    });
+  }
+
+  /** What gives back one more level of a tenancy, and nothing of anybody else's. */
+  #level(tenant: Tenant): Releaser {
+    return new Releaser(() => this.#leave(tenant));
+  }
+
+  #leave(tenant: Tenant): void {
+    if (this.#isBroken) return;
+    tenant.depth--;
+    if (tenant.depth === 0 && tenant === this.#tenant) this.#handOver();
+  }
+
+  #handOver(): void {
+    this.#watch?.[Symbol.dispose]();
+    this.#watch = undefined;
+    do {
+      const next = this.#queue.shift();
+      this.#tenant = next?.data;
+      next?.resolve(this.#firstLevel(next.data));
+      // Who has released everything while waiting for a condition has no use for it any more.
+    } while (this.#tenant !== undefined && this.#tenant.depth <= 0);
+    if (this.#queue.size > 0) this.#watchOwner();
+  }
+
+  #watchOwner(): void {
+    const owner = this.#tenant?.owner;
+    if (this.#watch !== undefined || this.#isBroken || owner === undefined) return;
+    // A section always ends, and passes on what is left to its task; and the root never ends.
+    if (owner instanceof Section || isNobody(owner)) return;
+    this.#watch = onTaskExit('Lock', owner, () => this.#break());
+    if (this.#watch === undefined) this.#break();
+  }
+
+  #break(): void {
+    this.#isBroken = true;
+    this.#queue.rejectAll(this.#brokenError());
+  }
+
+  #brokenError(): BrokenResourceError {
+    const name = this.#tenant === undefined ? '' : ` "${taskOf(this.#tenant.owner).name}"`;
+    return new BrokenResourceError(`the task${name} that held this lock has ended without releasing it`);
+  }
+
+  static {
+    accessTo = (lock) => ({
+      holder(task) {
+        const tenant = lock.#tenant;
+        return tenant !== undefined && isCalledBy(tenant.owner, task) ? tenant : undefined;
+      },
+      handOver: () => lock.#handOver(),
+      acquireAs(tenant, scope) {
+        const taken = lock.#take(tenant, scope);
+        if (tenant === lock.#tenant && tenant.depth <= 0) lock.#handOver();
+        return taken;
+      },
+      enqueueFrom(queue) {
+        if (lock.#isBroken) {
+          const first = queue.shift();
+          first?.reject(lock.#brokenError());
+          return first !== undefined;
+        }
+        if (!queue.shiftTo(lock.#queue)) return false;
+        if (lock.#tenant === undefined) lock.#handOver();
+        else lock.#watchOwner();
+        return true;
+      },
+    });
+    makeReentrant = (lock) => {
+      lock.#isReentrant = true;
+    };
+    depthOf = (lock) => lock.#tenant?.depth ?? 0;
+  }
+}
+
+/** Whether the running code, in `task`, is the owner. */
+function isCalledBy(owner: Owner, task: TaskInfo): boolean {
+  if (!(owner instanceof Section)) return owner === task;
+  // In explicit mode nothing tells the calls in one task from each other.
+  return owner.isAround || (isNobody(currentTask()) && owner.task === task);
+}

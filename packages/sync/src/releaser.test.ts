@@ -1,0 +1,72 @@
+import { CancelScope, run, sleepForever } from '@taskscope/core';
+import { describe, expect, test } from 'vitest';
+
+import { CapacityLimiter, Lock, ReentrantLock, Releaser, Semaphore } from './index.js';
+import { unhandledRejections } from './observing.fixture.js';
+
+describe('a releaser', () => {
+  test('gives back once, however often and in whichever way it is asked to', () => {
+    const semaphore = new Semaphore(2);
+    const first = semaphore.acquireNowait();
+    semaphore.acquireNowait();
+    first.release();
+    first.release();
+    first[Symbol.dispose]();
+    expect(semaphore.value).toBe(1);
+  });
+
+  test('is disposed of by using, also when the block throws', async () => {
+    const lock = new Lock();
+    const block = async (): Promise<void> => {
+      using holding = await lock.acquire();
+      expect(holding).toBeInstanceOf(Releaser);
+      expect(lock.locked).toBe(true);
+      throw new Error('no');
+    };
+    await expect(block()).rejects.toThrow('no');
+    expect(lock.locked).toBe(false);
+  });
+
+  test('released within a using block, does nothing at its end', () => {
+    const semaphore = new Semaphore(1);
+    {
+      using one = semaphore.acquireNowait();
+      one.release();
+      semaphore.acquireNowait();
+    }
+    expect(semaphore.value).toBe(0);
+  });
+});
+
+describe.each([
+  ['Lock', () => new Lock()],
+  ['ReentrantLock', () => new ReentrantLock()],
+  ['Semaphore', () => new Semaphore(1)],
+  ['CapacityLimiter', () => new CapacityLimiter(1)],
+])('run() of a %s', (_name, make) => {
+  test('whose function is cancelled while nobody looks at it is no unhandled rejection', async () => {
+    const controller = new AbortController();
+    const rejections = await unhandledRejections(() =>
+      run(async () => {
+        await new CancelScope().run(async (scope) => {
+          void make().run(() => sleepForever());
+          await Promise.resolve();
+          scope.cancel();
+        });
+        const { signal } = controller;
+        void make().run(() => sleepForever({ signal }), { signal });
+        await Promise.resolve();
+        controller.abort(new Error('enough'));
+      }),
+    );
+    expect(rejections).toEqual([]);
+  });
+
+  test('whose function fails while nobody looks at it is one', async () => {
+    const error = new Error('no');
+    const rejections = await unhandledRejections(() =>
+      run(() => void make().run(() => Promise.reject(error))),
+    );
+    expect(rejections).toEqual([error]);
+  });
+});
