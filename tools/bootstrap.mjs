@@ -29,21 +29,23 @@ export async function installDependencies() {
     writeFileSync(stampFile, stamp);
     return true;
   }
-  console.error(`\nThe dependencies could not be installed. ${explain(install.output)}`);
+  console.error(
+    `${install.output.trimEnd()}\n\nThe dependencies could not be installed. ${explain(install.output)}`,
+  );
   return false;
 }
 
-/** What pnpm says goes to stderr, but one line stands for its hundreds of failed downloads. */
+/** Of what pnpm says only the progress is shown; if it fails, all of it is shown in the end. */
 function installOutput() {
   let told = false;
   return new Writable({
     decodeStrings: false,
     write(/** @type {string} */ text, _encoding, done) {
-      const rest = text.replaceAll(/^(\[WARN\] GET .* error|Will retry in) .*\n/gm, '');
-      if (rest !== text && !told)
+      if (!told && /^(\[WARN\] GET .* error|Will retry in) /m.test(text)) {
+        told = true;
         process.stderr.write('The npm registry does not answer. Trying again for about a minute …\n');
-      told ||= rest !== text;
-      process.stderr.write(rest);
+      }
+      for (const [line] of text.matchAll(/^Progress: .*\n/gm)) process.stderr.write(`  ${line}`);
       done();
     },
   });

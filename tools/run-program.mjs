@@ -27,7 +27,13 @@ export async function runProgram(file, args) {
   const ownGroup = !onTerminal && process.platform !== 'win32';
 
   const node = ['--conditions=@taskscope/source', '--import', import.meta.resolve('tsx')];
-  const child = spawn(process.execPath, [...node, path, ...args], { stdio: 'inherit', detached: ownGroup });
+  // npm runs us at the root, but a relative path among the arguments is meant from where the user is.
+  const cwd = process.env['INIT_CWD'] ?? process.cwd();
+  const child = spawn(process.execPath, [...node, path, ...args], {
+    stdio: 'inherit',
+    cwd,
+    detached: ownGroup,
+  });
 
   /** @type {NodeJS.Signals[]} */
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];

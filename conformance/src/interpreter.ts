@@ -1,17 +1,21 @@
 /**
  * Runs a program of the corpus on taskscope, under virtual time, and gives back the trace that it leaves.
  *
- * The statements are in one module for each section of the language: plain, tasks, scopes, errors.
+ * The statements are in one module for each section of the language: plain, tasks, scopes, errors, objects, sync,
+ * streams.
  *
  * @module
  */
-import { CancelScope, currentTime, run } from '@taskscope/core';
+import { currentTime, run } from '@taskscope/core';
 import { fuzzSchedule, MockClock } from '@taskscope/testing';
 import { canonical } from './canonical.js';
 import { errorStatements } from './error-statements.js';
-import type { How, ObjectSpec, Program, Trace } from './language.js';
+import type { How, Program, Trace } from './language.js';
+import { createObject, objectStatements } from './objects.js';
 import { plainStatements } from './plain-statements.js';
 import { scopeStatements } from './scope-statements.js';
+import { streamStatements } from './stream-statements.js';
+import { syncStatements } from './sync-statements.js';
 import { Environment, type Statements, Task } from './task.js';
 import { taskStatements } from './task-statements.js';
 
@@ -20,15 +24,10 @@ const statements: Statements = {
   ...taskStatements,
   ...scopeStatements,
   ...errorStatements,
+  ...objectStatements,
+  ...syncStatements,
+  ...streamStatements,
 };
-
-/** The packages that have the objects of a program and are not interpreted yet. */
-export function missingPackages(program: Program): ReadonlySet<'sync' | 'streams'> {
-  const types = Object.values(program.objects).map((spec) => spec.type);
-  return new Set(
-    types.filter((type) => type !== 'scope').map((type) => (type === 'channel' ? 'streams' : 'sync')),
-  );
-}
 
 /**
  * Runs a program. A seed shuffles the order in which tasks that are ready wake up.
@@ -59,10 +58,4 @@ export async function interpret(program: Program, seed?: number): Promise<Trace>
     if (error !== failure && (error as Error).cause !== failure) throw error;
   }
   return trace;
-}
-
-function createObject(env: Environment, name: string, spec: ObjectSpec): void {
-  if (spec.type !== 'scope') throw new Error(`there is no object of the type '${spec.type}'`);
-  const { type: _, ...options } = spec;
-  env.scopes.bind(name, new CancelScope(options));
 }

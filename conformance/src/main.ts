@@ -9,7 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inspect, parseArgs } from 'node:util';
 import { diffTraces } from './diff.js';
-import { interpret, missingPackages } from './interpreter.js';
+import { interpret } from './interpreter.js';
 import type { Program } from './language.js';
 
 const usage = `Usage: pnpm conformance [FILE-OR-FOLDER...] [options]
@@ -22,7 +22,7 @@ conformance/programs.
   --help       show this text`;
 
 const defaultFolder = fileURLToPath(new URL('../programs', import.meta.url));
-const patience = 10_000; // real milliseconds for one program, which takes a few
+const patience = 5_000; // real milliseconds for one program, which takes a few
 
 class UsageError extends Error {}
 
@@ -36,21 +36,12 @@ async function main(): Promise<number> {
   const unknown = only.filter((id) => !programs.some((program) => program.id === id));
   if (unknown.length > 0) throw new UsageError(`There is no program ${unknown.join(', ')}.`);
 
-  const counts = { passed: 0, failed: 0, notRun: 0 };
-  const needed = new Set<string>();
+  const counts = { passed: 0, failed: 0 };
   for (const program of programs) {
     if (only.length > 0 && !only.includes(program.id)) continue;
-    const missing = missingPackages(program);
-    if (missing.size > 0) {
-      counts.notRun++;
-      for (const name of missing) needed.add(name);
-    } else if (await passes(program, seeds)) {
-      counts.passed++;
-    } else {
-      counts.failed++;
-    }
+    if (await passes(program, seeds)) counts.passed++;
+    else counts.failed++;
   }
-  if (counts.notRun > 0) console.log(`${counts.notRun} not run (need ${[...needed].join(', ')})`);
   console.log(`${counts.passed} passed, ${counts.failed} failed`);
   return counts.failed > 0 ? 1 : 0;
 }
@@ -132,3 +123,5 @@ try {
   console.error(`${error.message}\n\n${usage}`);
   process.exitCode = 2;
 }
+// A program that never ends must not keep the process. The timer by itself does not: it fires only if something else does.
+setTimeout(() => process.exit(), 1_000).unref();

@@ -4,6 +4,8 @@
  * @module
  */
 import { type CancelScope, currentTime, type TaskGroup, type TaskStatus } from '@taskscope/core';
+import type { MemoryObjectReceiveStream, MemoryObjectSendStream } from '@taskscope/streams';
+import type { CapacityLimiter, Condition, Event, Lock, Semaphore } from '@taskscope/sync';
 import { canonical } from './canonical.js';
 import type { Body, Detail, Op, Statement, StatementOf, TraceEvent, Value } from './language.js';
 
@@ -15,6 +17,15 @@ export type Handler<S> = (task: Task, statement: S) => void | Promise<void>;
 export class Environment {
   readonly scopes: Names<CancelScope> = new Names('scope or group');
   readonly groups: Names<TaskGroup> = new Names('group');
+  readonly events: Names<Event> = new Names('event');
+  readonly locks: Names<Lock> = new Names('lock');
+  readonly semaphores: Names<Semaphore> = new Names('semaphore');
+  readonly limiters: Names<CapacityLimiter> = new Names('limiter');
+  readonly conditions: Names<Condition> = new Names('condition');
+  readonly sendEnds: Names<MemoryObjectSendStream<Value>> = new Names('sending end');
+  readonly receiveEnds: Names<MemoryObjectReceiveStream<Value>> = new Names('receiving end');
+  /** What `stats` shows of an object. */
+  readonly statistics: Names<() => Readonly<Record<string, unknown>>> = new Names('object');
   readonly traces: Record<string, TraceEvent[]> = {};
   readonly statements: Statements;
 
@@ -36,8 +47,12 @@ export class Names<T> {
     this.#things.set(name, thing);
   }
 
+  find(name: string): T | undefined {
+    return this.#things.get(name);
+  }
+
   get(name: string): T {
-    const thing = this.#things.get(name);
+    const thing = this.find(name);
     if (thing === undefined) throw new Error(`the ${this.#kind} '${name}' is used before it is bound`);
     return thing;
   }

@@ -1,6 +1,7 @@
 // The steps of `npm test`, in the order in which they run. Each is an object with `name`, `about` and `run` (see
 // tools/test.mjs); a new one is registered here and nowhere else.
 
+import { browser } from './browser.mjs';
 import { build } from './build.mjs';
 import { conformance } from './conformance.mjs';
 import { docs } from './docs.mjs';
@@ -12,4 +13,4 @@ import { types } from './types.mjs';
 import { vitest } from './vitest.mjs';
 
 /** @type {import('../test.mjs').Step[]} */
-export const steps = [build, types, docs, lint, format, vitest, conformance, packages, size];
+export const steps = [build, types, docs, lint, format, vitest, browser, conformance, packages, size];

@@ -1,10 +1,16 @@
 /** Running several things at once, for all their results. */
 
 import type { WaitOptions } from './ambient.js';
-import { isCancellation, TaskCancelled } from './errors.js';
+import { isCancellation } from './errors.js';
 import { chain, rejected } from './promises.js';
 import { taskGroup } from './task-group.js';
-import { checkTasks, isCancelledTask, throwIfCaught, type TaskFunction } from './task-functions.js';
+import {
+  cancelledItself,
+  checkTasks,
+  isCancelledTask,
+  throwIfCaught,
+  type TaskFunction,
+} from './task-functions.js';
 import { nameOf, type TaskHandle } from './task.js';
 
 type Functions = readonly TaskFunction<unknown>[];
@@ -26,8 +32,7 @@ export type AllSettledResults<F extends Functions> = {
  * @param tasks - Functions, not promises. Each is given its task's signal.
  * @returns The results in the order of `tasks`.
  * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; `signal.reason` when a
- * foreign signal aborts; TypeError for bad
- * arguments.
+ * foreign signal aborts; TaskCancelled when a task cancelled itself; TypeError for bad arguments.
  *
  * Semantics: AnyIO's `gather`.
  *
@@ -114,7 +119,7 @@ export function allSettled<const F extends Functions>(
     return chain(group, (tg) => {
       throwIfCaught(tg, options);
       for (const index of functions.keys()) {
-        results[index] ??= { status: 'rejected', reason: new TaskCancelled('the task cancelled itself') };
+        results[index] ??= { status: 'rejected', reason: cancelledItself() };
       }
       return results as AllSettledResults<F>;
     });

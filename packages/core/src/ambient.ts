@@ -27,7 +27,7 @@ export class PlainTask implements TaskRecord {
   readonly name: string;
   readonly parentId: number | undefined;
   hasEnded = false;
-  onExit: (() => void)[] | undefined = undefined;
+  onExit: TaskRecord['onExit'] = undefined;
 
   constructor(name: string, parentId: number | undefined, id: number = newTaskId()) {
     this.id = id;

@@ -54,16 +54,6 @@ export function asCompleted<T, R>(
   tasks: Iterable<TaskFunction<T>>,
   body: (completed: AsyncIterable<TaskHandle<T>>) => R | PromiseLike<R>,
   options?: WaitOptions,
-): Promise<R>;
-export function asCompleted<F extends TaskFunction<unknown>, R>(
-  tasks: Iterable<F>,
-  body: (completed: AsyncIterable<TaskHandle<Awaited<ReturnType<F>>>>) => R | PromiseLike<R>,
-  options?: WaitOptions,
-): Promise<R>;
-export function asCompleted<T, R>(
-  tasks: Iterable<TaskFunction<T>>,
-  body: (completed: AsyncIterable<TaskHandle<T>>) => R | PromiseLike<R>,
-  options?: WaitOptions,
 ): Promise<R> {
   const where = 'asCompleted()';
   try {

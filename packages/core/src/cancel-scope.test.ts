@@ -36,6 +36,27 @@ import {
 } from './observing.fixture.js';
 
 describe('run', () => {
+  test('a block that was cancelled, and so were its disposers, was cancelled', async () => {
+    const scope = new CancelScope();
+    await scope.run(async () => {
+      scope.cancel();
+      const slow = { [Symbol.asyncDispose]: () => sleepForever() };
+      await using _first = slow;
+      await using _second = slow;
+      await sleepForever();
+    });
+    expect(scope.cancelledCaught).toBe(true);
+    const failing = new CancelScope().run(async (inner) => {
+      inner.cancel();
+      await using _broken = { [Symbol.asyncDispose]: () => Promise.reject(new RangeError('cannot close')) };
+      await sleepForever();
+    });
+    await expect(failing).rejects.toMatchObject({
+      name: 'SuppressedError',
+      error: { message: 'cannot close' },
+    });
+  });
+
   test(
     'resolves to what its body returns, whether or not that is a promise',
     virtualTime(async () => {

@@ -533,3 +533,12 @@ describe('cancellations in groups', () => {
     }),
   );
 });
+
+test('a group that contains itself is a leaf in there', () => {
+  const group = new AggregateError([new RangeError('a')]);
+  group.errors.push(group);
+  expect(flattenErrors(group)).toEqual([group.errors[0], group]);
+  const [ranges, rest] = splitErrors(group, RangeError);
+  expect(ranges?.errors).toEqual([group.errors[0]]);
+  expect(rest?.errors).toEqual([group]);
+});

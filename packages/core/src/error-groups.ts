@@ -68,16 +68,9 @@ export function splitErrors<E>(
  * ```
  */
 export function flattenErrors(error: unknown): unknown[] {
+  if (!isGroup(error)) return [error];
   const leaves: unknown[] = [];
-  const todo: unknown[] = [error];
-  while (todo.length > 0) {
-    const next = todo.pop();
-    if (isGroup(next)) {
-      for (let i = next.errors.length - 1; i >= 0; i--) todo.push(next.errors[i]);
-    } else {
-      leaves.push(next);
-    }
-  }
+  keep(error, (leaf) => leaves.push(leaf) > 0);
   return leaves;
 }
 
@@ -215,7 +208,7 @@ export function withoutErrors(
 /** An AggregateError without members is an error in its own right: what `any([])` throws, for one. */
 export function isGroup(error: unknown): error is AggregateError {
   try {
-    return error instanceof AggregateError && Array.isArray(error.errors) && error.errors.length > 0;
+    return error instanceof AggregateError && error.errors.length > 0;
   } catch {
     return false;
   }
@@ -257,13 +250,17 @@ function keep(
     isPlain: boolean;
   }
   const frames: Frame[] = [{ group, kept: [], next: 0, changed: false, isPlain: true }];
+  // A group that contains itself, as no runtime makes it but anybody can, is a leaf in there.
+  const around = new Set([group]);
   for (;;) {
     const frame = frames[frames.length - 1]!;
     if (frame.next < frame.group.errors.length) {
       const member: unknown = frame.group.errors[frame.next++];
-      if (isGroup(member) && plain?.has(member) !== true) {
+      const isKnownGroup = isGroup(member) && plain?.has(member) === true;
+      if (isGroup(member) && !isKnownGroup && !around.has(member)) {
+        around.add(member);
         frames.push({ group: member, kept: [], next: 0, changed: false, isPlain: true });
-      } else if (isGroup(member) || wanted(member)) {
+      } else if (isKnownGroup || wanted(member)) {
         frame.kept.push(member);
         frame.isPlain &&= !isCancellation(member) && !isAbortError(member);
       } else {
@@ -272,6 +269,7 @@ function keep(
       continue;
     }
     frames.pop();
+    around.delete(frame.group);
     const result = frame.changed ? derive(frame.group, frame.kept) : frame.group;
     const outer = frames[frames.length - 1];
     if (frame.isPlain && result !== undefined) plain?.add(result);

@@ -516,7 +516,27 @@ export class InvalidStateError extends Error {
  * raised because a scope's signal aborted, in which case the signal's reason, a Cancelled, is its cause.
  */
 export function isCancellation(error: unknown): boolean {
+  let each = error;
+  // What a block and its disposers rejected with, if each was cancelled.
+  for (let pair = suppressedBy(each); pair !== undefined; pair = suppressedBy(each)) {
+    if (!isOneCancellation(pair.error)) return false;
+    each = pair.suppressed;
+  }
+  return isOneCancellation(each);
+}
+
+function isOneCancellation(error: unknown): boolean {
   return error instanceof Cancelled || causeOfAbort(error) instanceof Cancelled;
+}
+
+/** The parts of a SuppressedError, told by its name: compilers bring their own where the platform has none. */
+function suppressedBy(error: unknown): { readonly error: unknown; readonly suppressed: unknown } | undefined {
+  try {
+    const pair = error as { name: unknown; error: unknown; suppressed: unknown } | null;
+    return typeof pair === 'object' && pair?.name === 'SuppressedError' ? pair : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

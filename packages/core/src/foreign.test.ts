@@ -413,6 +413,10 @@ describe('abandonOnCancel', () => {
     const query = { then: (resolve: (rows: number) => void) => resolve(++begun) } as PromiseLike<number>;
     expect(await abandonOnCancel(query)).toBe(1);
     expect(begun).toBe(1);
+    // oxlint-disable-next-line unicorn/no-thenable -- brings a promise, which a native one never does
+    const nested = { then: (resolve: (value: unknown) => void) => resolve(new Promise(() => {})) };
+    const result = await moveOnAfter(1, () => abandonOnCancel(() => nested as PromiseLike<unknown>));
+    expect(result).toBeUndefined();
   });
 
   test(

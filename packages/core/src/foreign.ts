@@ -214,7 +214,8 @@ export function abandonOnCancel<T>(
     (resolve, reject) => {
       const controller = new AbortController();
       const result = promise ?? (work as (signal: AbortSignal) => T | PromiseLike<T>)(controller.signal);
-      if (isThenable(result)) result.then(resolve, reject);
+      // A foreign thenable may bring another one.
+      if (isThenable(result)) Promise.resolve(result).then(resolve, reject);
       else resolve(result);
       return (cancelled: Cancelled) => controller.abort(cancelled);
     },

@@ -26,7 +26,7 @@ test(
           cancelCalled: false,
         });
         tg.cancel();
-        expect(String(tg)).toBe('group "kitchen", cancelled');
+        expect(inspect(tg)).toBe('group "kitchen", cancelled');
       },
       { name: 'kitchen' },
     ),

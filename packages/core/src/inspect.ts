@@ -6,10 +6,10 @@ import type { ScopeNode } from './scope-tree.js';
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
 /** Has a class printed by its `toString()`: what would otherwise be shown is the whole tree that hangs on it. */
-export function showByToString(constructor: { readonly prototype: object }): void {
+export function showByToString(constructor: { readonly prototype: { toString(): string } }): void {
   Object.defineProperty(constructor.prototype, INSPECT, {
-    value(this: object): string {
-      return String(this);
+    value(this: { toString(): string }): string {
+      return this.toString();
     },
   });
 }

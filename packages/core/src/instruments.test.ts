@@ -326,7 +326,11 @@ describe('where they look', () => {
     await taskGroup((tg) => void tg.createTask(() => {}, { name: 'child' }));
     expect(recorder.record.filter((line) => line === 'exited child')).toHaveLength(1);
     expect(other.record.filter((line) => line === 'exited child')).toHaveLength(1);
-    for (const each of disposables) each[Symbol.dispose]();
+    const again = addInstrument(recorder);
+    disposables[0]![Symbol.dispose]();
+    await taskGroup((tg) => void tg.createTask(() => {}, { name: 'child' }));
+    expect(recorder.record.filter((line) => line === 'exited child')).toHaveLength(2);
+    for (const each of [...disposables, again]) each[Symbol.dispose]();
   });
 
   test('an instrument may remove itself while it is told', async () => {

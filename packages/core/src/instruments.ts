@@ -128,9 +128,11 @@ export function addInstrument(instrument: Instrument): Disposable {
     processWide.instruments.push(instrument);
     observing.count++;
   }
+  let isThere = true;
   return {
     [Symbol.dispose](): void {
-      remove(processWide, instrument);
+      if (isThere) remove(processWide, instrument);
+      isThere = false;
     },
   };
 }

@@ -310,3 +310,13 @@ test('tasks may be of different types', async () => {
   expectTypeOf(succeeded).toEqualTypeOf<Promise<string | boolean>>();
   expect(await Promise.all([first, succeeded])).toEqual([5, false]);
 });
+
+test('any() counts a task that cancelled itself among those that failed', async () => {
+  const alone = (): Promise<never> => {
+    currentScope().cancel();
+    return sleepForever();
+  };
+  const error = await errorOf(any([alone, throwing(undefined), alone]));
+  const cancelled = new TaskCancelled('the task cancelled itself');
+  expect((error as AggregateError).errors).toEqual([cancelled, undefined, cancelled]);
+});

@@ -5,7 +5,13 @@ import { isThenable } from './arguments.js';
 import { createTaskGroupError, isCancellation, TaskCancelled, TaskGroupError } from './errors.js';
 import { chain, ignore, rejected } from './promises.js';
 import { taskGroup, type TaskGroup } from './task-group.js';
-import { checkTasks, isCancelledTask, throwIfCaught, type TaskFunction } from './task-functions.js';
+import {
+  cancelledItself,
+  checkTasks,
+  isCancelledTask,
+  throwIfCaught,
+  type TaskFunction,
+} from './task-functions.js';
 import { nameOf } from './task.js';
 
 type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
@@ -39,11 +45,6 @@ export function race<const F extends readonly TaskFunction<unknown>[]>(
   options?: WaitOptions,
 ): Promise<Awaited<ReturnType<F[number]>>>;
 export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T>;
-export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T>;
-export function race<F extends TaskFunction<unknown>>(
-  tasks: Iterable<F>,
-  options?: WaitOptions,
-): Promise<Awaited<ReturnType<F>>>;
 export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T> {
   try {
     const functions = checkTasks('race()', tasks, options);
@@ -82,7 +83,8 @@ export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions)
  *
  * @param tasks - Functions. Each is given its task's signal.
  * @returns What the first one to succeed returned.
- * @throws AggregateError with every error, in the order of `tasks`, when all fail or there are none;
+ * @throws AggregateError with every error (TaskCancelled for a task that cancelled itself), in the order of
+ * `tasks`, when all fail or there are none;
  * TaskGroupError when losers threw while they were cleaning up; `Cancelled` when a scope around is
  * cancelled; `signal.reason` when a foreign signal aborts; TypeError for bad arguments.
  *
@@ -105,11 +107,6 @@ export function any<const F extends readonly TaskFunction<unknown>[]>(
   options?: WaitOptions,
 ): Promise<Awaited<ReturnType<F[number]>>>;
 export function any<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T>;
-export function any<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T>;
-export function any<F extends TaskFunction<unknown>>(
-  tasks: Iterable<F>,
-  options?: WaitOptions,
-): Promise<Awaited<ReturnType<F>>>;
 export function any<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions): Promise<T> {
   try {
     const functions = checkTasks('any()', tasks, options);
@@ -128,6 +125,7 @@ export function any<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions):
     return chain(group, (tg) => {
       if (winner !== undefined) return resultOf(winner);
       throwIfCaught(tg, options);
+      for (const index of functions.keys()) if (!(index in errors)) errors[index] = cancelledItself();
       throw new AggregateError(errors, 'any(): no task succeeded');
     });
   } catch (error) {

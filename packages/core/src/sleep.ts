@@ -132,7 +132,7 @@ export function currentTime(): number {
 
 /**
  * Calls `fn` when the clock of the current run has reached `deadline`, unless the result is disposed of before. It is no
- * wait: nothing cancels it. For primitives that have a time of their own.
+ * wait: nothing cancels it. It is called in no particular scope. For primitives that have a time of their own.
  *
  * Does not wait.
  *

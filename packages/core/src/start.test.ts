@@ -1,4 +1,4 @@
-import { virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
+import { MockClock, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
 import { describe, expect, test } from 'vitest';
 
 import { errorsOf, throwing, waitAndCleanUp } from './failing.fixture.js';
@@ -10,6 +10,7 @@ import {
   currentTask,
   currentTime,
   InvalidStateError,
+  run,
   moveOnAfter,
   shield,
   sleep,
@@ -21,10 +22,29 @@ import {
   type TaskHandle,
   type TaskStatus,
 } from './index.js';
-import { ParkingLot } from './lowlevel.js';
+import { addInstrument, ParkingLot } from './lowlevel.js';
 import { errorOf } from './observing.fixture.js';
 
 describe('getting ready', () => {
+  test('in the moment in which the task ends is too late', async () => {
+    let kept: TaskStatus | undefined;
+    let error: unknown;
+    const instrument = addInstrument({
+      scopeExited(scope) {
+        if (scope.name !== 'late') return;
+        try {
+          kept!.started();
+        } catch (refusal) {
+          error = refusal;
+        }
+      },
+    });
+    const late = (status: TaskStatus): void => void (kept = status);
+    await taskGroup((tg) => tg.start(late)).catch(() => {});
+    instrument[Symbol.dispose]();
+    expect(error).toEqual(new InvalidStateError('started(): the task "late" has ended already'));
+  });
+
   test(
     'start() waits for started(), and the group for the rest',
     virtualTime(async () => {
@@ -655,4 +675,11 @@ describe('cancelling', () => {
       expect(scope.cancelledCaught).toBe(false);
     }),
   );
+});
+
+test('refuses to start from a run with another clock: the task could not move', async () => {
+  const refused = taskGroup((tg) =>
+    run(() => tg.start((status) => status.started()), { clock: new MockClock({ autojump: true }) }),
+  );
+  await expect(refused).rejects.toMatchObject({ cause: { name: 'InvalidStateError' } });
 });

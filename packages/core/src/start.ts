@@ -39,6 +39,12 @@ export function startChild<T, V, A extends unknown[], R>(
   args: A,
   pick: (task: Task<T, V>) => R,
 ): Promise<R> {
+  if (parent.context.deadlines !== group.scope.context.deadlines) {
+    throw new InvalidStateError(
+      `start(): the caller is in a run with a clock of its own, from which no task can move to the group "${group.scope.name}". ` +
+        'Use startSoon() there, or start() outside of that run',
+    );
+  }
   const starting = new Starting<T, V, R>(group, parent, name, pick);
   starting.task.begin(fn, [starting, ...args]);
   return starting.promise;
@@ -76,7 +82,7 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
         `started(): the task "${task.name}" has called it before, and it is called once`,
       );
     }
-    if (task.hasEnded) {
+    if (task.scope.state === 'left') {
       throw new InvalidStateError(`started(): the task "${task.name}" has ended already`);
     }
     this.#isStarted = true;

@@ -64,9 +64,10 @@ test(
       tg.startSoon(() => {
         const task = currentTask();
         const first = onTaskExit('test', task, () => void record.push('disposed'));
-        onTaskExit('test', task, () => void record.push('kept'));
-        first![Symbol.dispose]();
-        first![Symbol.dispose]();
+        const keep = (): void => void record.push('kept');
+        onTaskExit('test', task, keep);
+        const twice = onTaskExit('test', task, keep);
+        for (const each of [first, twice, first, twice]) each![Symbol.dispose]();
       });
     });
     expect(record).toEqual(['kept']);

@@ -8,7 +8,7 @@ import { callSafely } from './turn.js';
 export interface TaskRecord extends TaskInfo {
   hasEnded: boolean;
   /** Created on first use: few tasks own anything when they end. */
-  onExit: (() => void)[] | undefined;
+  onExit: Set<{ readonly action: () => void }> | undefined;
 }
 
 /**
@@ -40,13 +40,13 @@ export function onTaskExit(where: string, task: TaskInfo, action: () => void): D
     throw new TypeError(`${where}: task must be what currentTask() returned, got ${describe(task)}`);
   }
   if (record.hasEnded) return undefined;
-  const actions = (record.onExit ??= []);
-  actions.push(action);
+  const actions = (record.onExit ??= new Set());
+  // An entry of its own, since the same action may be registered twice.
+  const entry = { action };
+  actions.add(entry);
   return {
     [Symbol.dispose](): void {
-      // Whoever took last mostly gives back first.
-      const index = actions.lastIndexOf(action);
-      if (index !== -1) actions.splice(index, 1);
+      actions.delete(entry);
     },
   };
 }
@@ -57,5 +57,5 @@ export function runExitActions(record: TaskRecord): void {
   const actions = record.onExit;
   record.onExit = undefined;
   if (actions === undefined) return;
-  for (const action of actions.splice(0)) callSafely(action);
+  for (const { action } of actions) callSafely(action);
 }

@@ -3,6 +3,7 @@
 import { storage, type WaitOptions } from './ambient.js';
 import { checkFunction, checkOptions, describe } from './arguments.js';
 import { causeOf } from './cancel-scope.js';
+import { TaskCancelled } from './errors.js';
 import type { TaskGroup } from './task-group.js';
 import type { Task, TaskContext } from './task.js';
 
@@ -38,6 +39,11 @@ export function throwIfCaught(tg: TaskGroup | undefined, options: WaitOptions | 
   if (tg === undefined || !tg.cancelScope.cancelledCaught) return;
   const signal = options?.signal;
   throw signal?.aborted === true ? signal.reason : causeOf(tg.cancelScope);
+}
+
+/** What stands for the result of a task that was cancelled alone. */
+export function cancelledItself(): TaskCancelled {
+  return new TaskCancelled('the task cancelled itself');
 }
 
 /** Whether the task that has this context is effectively cancelled. */

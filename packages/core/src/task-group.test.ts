@@ -32,7 +32,7 @@ import {
   type TaskHandle,
   type TaskStatus,
 } from './index.js';
-import { currentScope, ParkingLot } from './lowlevel.js';
+import { addInstrument, currentScope, ParkingLot } from './lowlevel.js';
 import { errorOf, unhandledRejections } from './observing.fixture.js';
 
 function revokedProxy(): unknown {
@@ -1213,6 +1213,26 @@ describe('cancelling', () => {
 });
 
 describe('services', () => {
+  test('a task that an instrument begins when they have ended is waited for', async () => {
+    const order: string[] = [];
+    let group: TaskGroup | undefined;
+    const instrument = addInstrument({
+      scopeExited({ name }) {
+        if (name !== 'taskGroup' || order.at(-1) !== 'service') return;
+        order.push('told');
+        group!.startSoon(() => sleep(1).then(() => order.push('task')));
+        group!.startService(() => sleepForever().finally(() => order.push('second service')));
+      },
+    });
+    await taskGroup((tg) => {
+      group = tg;
+      tg.startService(() => sleepForever().finally(() => order.push('service')));
+    });
+    instrument[Symbol.dispose]();
+    expect(order).toEqual(['service', 'told', 'task', 'second service']);
+    expect(taskTree().children).toEqual([]);
+  });
+
   test(
     'end once the body and all ordinary children have ended',
     virtualTime(async () => {

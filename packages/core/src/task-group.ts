@@ -282,7 +282,15 @@ class Group<T> implements TaskGroup, StartingPlace {
 
   #leaveIfDone(): void {
     if (this.#running > 0 || this.#isLeft) return;
-    if (this.#services !== undefined && !this.#services.end()) return;
+    const services = this.#services;
+    if (services !== undefined) {
+      if (!services.end()) return;
+      this.#services = undefined;
+      services.leave();
+      // Instruments were told, and may have begun something new.
+      this.#leaveIfDone();
+      return;
+    }
     this.#isLeft = true;
     const { scope } = this;
     const settle = this.#settlement();
@@ -370,8 +378,11 @@ class Services implements TaskOwner {
       this.#scope.cancel('cancel', 'everyone whom this service served has ended');
       return false;
     }
-    this.#scope.leave();
     return true;
+  }
+
+  leave(): void {
+    this.#scope.leave();
   }
 
   taskEnded(): void {

@@ -78,7 +78,7 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
   readonly scope: ScopeNode;
   parentId: number;
   hasEnded = false;
-  onExit: (() => void)[] | undefined = undefined;
+  onExit: TaskRecord['onExit'] = undefined;
   owner: TaskOwner;
   #state: 'pending' | 'finished' | 'cancelled' | 'failed' = 'pending';
   #outcome: unknown = undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
-import { virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
+import { MockClock, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
 
 import {
   Cancelled,
@@ -841,4 +841,16 @@ describe('wrong arguments', () => {
       new TypeError('failAfter(): options.reason must be a string, got an object'),
     );
   });
+});
+
+test('the effective deadline knows nothing of deadlines on another clock', async () => {
+  await moveOnAfter(1_000, () =>
+    run(
+      async () => {
+        expect(currentEffectiveDeadline()).toBe(Infinity);
+        await moveOnAfter(5, () => expect(currentEffectiveDeadline()).toBe(5));
+      },
+      { clock: new MockClock() },
+    ),
+  );
 });

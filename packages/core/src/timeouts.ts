@@ -265,7 +265,8 @@ export function currentEffectiveDeadline(): number {
     scope !== undefined;
     scope = scope.shield ? undefined : scope.owner
   ) {
-    earliest = Math.min(earliest, scope.dueAt);
+    // A deadline of a run around with another clock is at no time of this one's.
+    if (scope.context.deadlines === current.context.deadlines) earliest = Math.min(earliest, scope.dueAt);
   }
   return earliest;
 }

@@ -87,7 +87,7 @@ function look(kind: Operation): boolean {
 /**
  * Calls `resume` in the next turn of the event loop, together with everything else that was put off. For
  * operations that have taken effect when the budget of the turn is used up, and for those that must let the
- * event loop turn.
+ * event loop turn. It is called in no particular scope: have it resolve a promise, or use `bindToScope()`.
  *
  * Does not wait.
  *

@@ -177,11 +177,9 @@ export class WaitQueue<T = void, D = void> {
 
   /** Everyone who waits, in order. Entries may be taken out on the way. */
   *[Symbol.iterator](): Generator<Linked<T, D>, void, undefined> {
-    for (let entry = this.#first; entry !== undefined;) {
-      const { behind } = entry;
-      yield entry;
-      entry = behind;
-    }
+    const entries: Linked<T, D>[] = [];
+    for (let entry = this.#first; entry !== undefined; entry = entry.behind) entries.push(entry);
+    for (const entry of entries) if (entry.queue === this) yield entry;
   }
 
   /** Ends every wait with an error. */
