@@ -19,7 +19,12 @@ const { steps } = await import('./steps/index.mjs');
  * @property {() => Promise<Result> | Result} run
  */
 
-const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } } });
+const { values } = readArguments();
+if (values.help === true) {
+  console.log(`npm test [-- --only NAME[,NAME…]]\n\nThe steps:`);
+  for (const { name, about } of steps) console.log(`  ${name.padEnd(12)} ${about}`);
+  process.exit();
+}
 const chosen = choose(values.only?.flatMap((names) => names.split(',')) ?? []);
 
 let passed = 0;
@@ -39,6 +44,20 @@ for (const [index, step] of plan.entries()) {
 console.log(`\nTook ${seconds(began)}.${failures.length > 0 ? ` Failed: ${failures.join(', ')}.` : ''}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
+
+/** What is asked for; a wrong argument ends the program with a message. */
+function readArguments() {
+  try {
+    return parseArgs({
+      options: { only: { type: 'string', multiple: true }, help: { type: 'boolean', short: 'h' } },
+    });
+  } catch (error) {
+    console.error(
+      `${error instanceof Error ? error.message : String(error)}\nnpm test -- --help tells what there is.`,
+    );
+    process.exit(2);
+  }
+}
 
 /**
  * Runs one step, with its progress line.

@@ -26,22 +26,9 @@ test('in a pipe: lines, and a table', async () => {
   expect(code).toBe(0);
 });
 
-test('--help', async () => {
-  const { code, stdout, stderr } = await startProgram('main.ts', '--help').ended;
-  expect(stdout).toMatch(/^Usage: backpressure \[options\]/);
-  expect(stderr).toBe('');
-  expect(code).toBe(0);
-});
-
-test.each([
-  [['--items', '1.5'], "argument '1.5' is invalid. Give a whole number."],
-  [['--buffer', '-1'], "argument '-1' is invalid. Give a whole number."],
-  [['--frobnicate'], "unknown option '--frobnicate'"],
-  [['something'], 'too many arguments'],
-])('bad arguments: %s', async (args, message) => {
-  const { code, stdout, stderr } = await startProgram('main.ts', ...args).ended;
-  expect(stderr).toMatch(/^error: /);
-  expect(stderr).toContain(message);
+test('bad arguments', async () => {
+  const { code, stdout, stderr } = await startProgram('main.ts', '--items', '1.5').ended;
+  expect(stderr).toMatch(/^error: .*argument '1\.5' is invalid\. Give a whole number\./);
   expect(stdout).toBe('');
   expect(code).toBe(2);
 });

@@ -221,10 +221,11 @@ export class MessageRouter<T> {
       // All at once, so that every subscription sees the messages of concurrent publishers in the same
       // order.
       const waiting = full.map((subscriber) => this.#waitFor(subscriber, message, options));
-      return chain(Promise.all(waiting), (got) => {
+      const count = (got: readonly boolean[]): number => {
         throwErrors(errors);
         return delivered + got.filter(Boolean).length;
-      });
+      };
+      return chain(Promise.all(waiting), count, options?.signal);
     } catch (error) {
       return rejected(error);
     }
@@ -301,7 +302,7 @@ export class MessageRouter<T> {
         // The filter may have closed the very subscription, or the router.
         if (this.#isClosed || !this.#subscribers.has(subscriber)) continue;
         if (subscriber.send.trySend(message)) {
-          subscriber.delivered++;
+          this.#count(subscriber);
           delivered++;
         } else if (subscriber.overflow === 'block') {
           (full ??= []).push(subscriber);
@@ -312,7 +313,6 @@ export class MessageRouter<T> {
         (errors ??= []).push(error);
       }
     }
-    this.#delivered += delivered;
     return { delivered, full, errors };
   }
 
@@ -321,7 +321,7 @@ export class MessageRouter<T> {
     if (subscriber.overflow === 'drop-oldest') {
       const oldest = subscriber.receive.tryReceive();
       if (oldest.ok && subscriber.send.trySend(message)) {
-        subscriber.delivered++;
+        this.#count(subscriber);
         this.#drop(subscriber, oldest.value);
         return true;
       }
@@ -335,6 +335,12 @@ export class MessageRouter<T> {
     }
     this.#drop(subscriber, message);
     return false;
+  }
+
+  /** The subscriber was given a message. */
+  #count(subscriber: Subscriber<T>): void {
+    subscriber.delivered++;
+    this.#delivered++;
   }
 
   #drop(subscriber: Subscriber<T>, message: T): void {
@@ -351,8 +357,7 @@ export class MessageRouter<T> {
       if (error instanceof BrokenResourceError) return false;
       throw error;
     }
-    subscriber.delivered++;
-    this.#delivered++;
+    this.#count(subscriber);
     return true;
   }
 

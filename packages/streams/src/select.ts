@@ -92,21 +92,33 @@ export function select<C extends Record<string, Selectable<unknown>>>(
           return true;
         };
         for (const [key, each] of inTurn) {
-          const leave = each.enlist({
-            selection: enlisted,
-            resolve(value: unknown): boolean {
-              if (!decide(key)) return false;
-              resolve({ key, value } as Selected<C>);
-              return true;
-            },
-            reject(error: unknown): boolean {
-              if (!decide(key)) return false;
-              reject(error);
-              return true;
-            },
-          });
+          let wasTold = false;
+          const enlist = (): (() => void) =>
+            each.enlist({
+              selection: enlisted,
+              resolve(value: unknown): boolean {
+                wasTold = true;
+                if (!decide(key)) return false;
+                resolve({ key, value } as Selected<C>);
+                return true;
+              },
+              reject(error: unknown): boolean {
+                wasTold = true;
+                if (!decide(key)) return false;
+                reject(error);
+                return true;
+              },
+            });
+          try {
+            const leave = enlist();
+            if (!isDecided) enlisted.set(key, leave);
+            // To wait for one case may be what another one has waited for.
+            else if (!wasTold) leave();
+          } catch (error) {
+            decide();
+            throw error;
+          }
           if (isDecided) break;
-          enlisted.set(key, leave);
         }
         return () => void decide();
       },
@@ -153,7 +165,8 @@ function checkCases(
   if (entries.length === 0)
     throw new RangeError(`${where}: cases must not be empty: nothing could ever happen`);
   for (const [key, each] of entries) {
-    if (typeof (each as Partial<Selectable<unknown>> | null)?.attempt === 'function') continue;
+    const { attempt, enlist } = Object(each) as Partial<Selectable<unknown>>;
+    if (typeof attempt === 'function' && typeof enlist === 'function') continue;
     throw new TypeError(
       `${where}: the case "${key}" must be what onReceive(), onSend(), onSet(), onDone() or onTimeout() returns, got ${describe(each)}`,
     );

@@ -265,7 +265,8 @@ export class CapacityLimiter {
         `${where}: this borrower waits for a token already, and there is one for each`,
       );
     }
-    if (isCaller && findScope((scope) => this.#borrowers.has(scope)) !== undefined) {
+    // Somebody may borrow on behalf of a scope, too: that is no call of run().
+    if (isCaller && findScope((scope) => this.#borrowers.get(scope)?.isCaller === true) !== undefined) {
       throw new InvalidStateError(
         `${where}: this is called inside of run() of the same limiter, which has a token already`,
       );

@@ -1,9 +1,7 @@
 /** Asserting that code is a checkpoint, or is none. */
 
 import { currentTask } from '@taskscope/core';
-import { addInstrument, addProbe } from '@taskscope/core/lowlevel';
-
-import { checkFunction } from './arguments.js';
+import { addInstrument, addProbe, checkFunction } from '@taskscope/core/lowlevel';
 
 /**
  * Runs `body` and fails unless it passes a checkpoint: a point at which its task could have been cancelled,

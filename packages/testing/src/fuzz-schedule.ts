@@ -1,10 +1,10 @@
 /** The same program under another schedule. */
 
 import { run, type TaskInfo } from '@taskscope/core';
-import { addProbe, putOff, type WakeScheduler } from '@taskscope/core/lowlevel';
+import { addProbe, checkFunction, putOff, type WakeScheduler } from '@taskscope/core/lowlevel';
 import { currentTask } from '@taskscope/core';
 
-import { checkFunction, checkWhole } from './arguments.js';
+import { checkWhole } from './arguments.js';
 import { MockClock } from './mock-clock.js';
 import { random } from './random.js';
 

@@ -296,7 +296,7 @@ describe('advance()', () => {
     [-1, RangeError, /at least 0, got -1/],
     [Number.NaN, RangeError, /got NaN/],
     [Infinity, RangeError, /finite/],
-    ['1', TypeError, /number of milliseconds, got string/],
+    ['1', TypeError, /number of milliseconds, got "1"/],
     [undefined, TypeError, /number of milliseconds/],
     [null, TypeError, /number of milliseconds/],
   ])('refuses %o, and time stands still', async (ms, type, message) => {

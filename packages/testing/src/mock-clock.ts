@@ -1,10 +1,11 @@
 /** Virtual time. */
 
+import { checkOptions } from '@taskscope/core/lowlevel';
 import { InvalidStateError } from '@taskscope/core';
 import { cancelShieldedCheckpoint, checkpoint } from '@taskscope/core';
 import type { Clock, RunMonitor } from '@taskscope/core/lowlevel';
 
-import { checkOptions, checkTime } from './arguments.js';
+import { checkTime } from './arguments.js';
 import { addIdleListener } from './idle.js';
 
 /** Options of a {@link MockClock}. */

@@ -1,8 +1,8 @@
 /** A test in virtual time, in one line. */
 
+import { checkFunction } from '@taskscope/core/lowlevel';
 import { run, ScopeExitedError } from '@taskscope/core';
 
-import { checkFunction } from './arguments.js';
 import { MockClock, type MockClockOptions } from './mock-clock.js';
 
 /**

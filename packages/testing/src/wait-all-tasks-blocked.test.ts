@@ -240,7 +240,7 @@ describe('waitAllTasksBlocked()', () => {
     [-1, RangeError, /at least 0, got -1/],
     [Number.NaN, RangeError, /got NaN/],
     [Infinity, RangeError, /finite/],
-    ['1', TypeError, /number of milliseconds, got string/],
+    ['1', TypeError, /number of milliseconds, got "1"/],
     [null, TypeError, /number of milliseconds/],
     [{}, TypeError, /number of milliseconds/],
   ])('refuses the cushion %o', async (cushion, type, message) => {
