@@ -13,4 +13,4 @@ import { types } from './types.mjs';
 import { vitest } from './vitest.mjs';
 
 /** @type {import('../test.mjs').Step[]} */
-export const steps = [build, types, docs, lint, format, vitest, browser, conformance, packages, size];
+export const steps = [build, types, docs, lint, format, browser, vitest, conformance, packages, size];

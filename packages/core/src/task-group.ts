@@ -37,7 +37,7 @@ export interface TaskOptions {
 
 /**
  * Begins tasks. It may be handed on, and used from plain callbacks; the tasks still belong to this group.
- * Once it has been left, using it throws InvalidStateError.
+ * Once it has been left, to begin a task throws InvalidStateError, and to cancel it does nothing.
  *
  * Semantics: AnyIO's `TaskGroup`, Trio's `Nursery`.
  */

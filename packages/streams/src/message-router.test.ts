@@ -16,7 +16,9 @@ import fc from 'fast-check';
 import { getEventListeners } from 'node:events';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
+import { errorOf, unhandledRejections } from '../../sync/src/observing.fixture.js';
 import { MessageRouter, type Overflow, type Subscription } from './message-router.js';
+import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
 import { select } from './select.js';
 
 /** Everything that is there now. */
@@ -281,6 +283,21 @@ describe('cancelling', () => {
     }),
   );
 
+  test('of a publish that waits, when nobody looks at it: nothing is heard of it', async () => {
+    const router = new MessageRouter<number>({ bufferSize: 0, overflow: 'block' });
+    router.subscribe();
+    const unhandled = await unhandledRejections(async () => {
+      const controller = new AbortController();
+      void router.publish(1, { signal: controller.signal });
+      controller.abort(new Error('stop'));
+      await new CancelScope().run((scope) => {
+        void router.publish(2);
+        scope.cancel();
+      });
+    });
+    expect(unhandled).toEqual([]);
+  });
+
   test(
     'a subscriber loses no message: before, during, and right after',
     virtualTime(async () => {
@@ -449,6 +466,25 @@ describe('errors of callbacks', () => {
   );
 
   test(
+    'what onDrop throws for the oldest message does not hide that the newest was delivered',
+    virtualTime(async () => {
+      const router = new MessageRouter<number>({
+        bufferSize: 1,
+        overflow: 'drop-oldest',
+        onDrop: (message) => {
+          throw new Error(`lost ${message}`);
+        },
+      });
+      const subscription = router.subscribe();
+      router.publishNowait(1);
+      expect(() => router.publishNowait(2)).toThrow('lost 1');
+      expect(drain(subscription)).toEqual([2]);
+      expect(subscription.statistics()).toMatchObject({ delivered: 2, dropped: 1 });
+      expect(router.statistics()).toMatchObject({ delivered: 2, dropped: 1 });
+    }),
+  );
+
+  test(
     'a filter that throws while others make the publisher wait: it waits first',
     virtualTime(() =>
       taskGroup(async (tg) => {
@@ -529,6 +565,20 @@ describe('closing', () => {
         expect(await receiving.result()).toBeInstanceOf(EndOfStream);
       }),
     ),
+  );
+
+  test(
+    'a publisher that waits is told that it is the router that was closed',
+    virtualTime(async () => {
+      const router = new MessageRouter<number>({ bufferSize: 0, overflow: 'block' });
+      router.subscribe();
+      const publishing = router.publish(1);
+      router.close();
+      expect(await errorOf(publishing)).toMatchObject({
+        name: 'ClosedResourceError',
+        message: 'MessageRouter.publish(): the router is closed',
+      });
+    }),
   );
 
   test(
@@ -711,5 +761,55 @@ test('under any schedule, blocking subscribers get everything in order', async (
       const everything = Array.from({ length: 20 }, (_, n) => n);
       expect(seen).toEqual([everything, everything, everything]);
     });
+  }
+});
+
+test('cancelled at every step: what was published is with everybody who stayed, in order, and counted', async () => {
+  for (const overflow of ['block', 'drop-newest'] as const) {
+    const steps = await cancelEverywhere(() => {
+      const router = new MessageRouter<number>({ bufferSize: 1, overflow });
+      const published: number[] = [];
+      const seen: number[][] = [[], []];
+      const subscriptions = seen.map(() => router.subscribe());
+      const subscriber = (index: number) => async (): Promise<void> => {
+        using subscription = subscriptions[index]!;
+        for await (const message of subscription) {
+          seen[index]!.push(message);
+          await sleep(1);
+        }
+      };
+      return {
+        tasks: [
+          subscriber(0),
+          subscriber(1),
+          async () => {
+            try {
+              for (const message of [1, 2, 3, 4]) {
+                published.push(message);
+                await router.publish(message);
+              }
+            } finally {
+              router.close();
+            }
+          },
+        ],
+        check(cancelled) {
+          for (const [index, list] of seen.entries()) {
+            const inOrder = published.filter((message) => list.includes(message));
+            expect(list).toEqual(inOrder);
+            // Who stayed, and makes the publisher wait, missed nothing but what was still being published.
+            const least = cancelled[2] === true ? published.slice(0, -1) : published;
+            if (overflow === 'block' && cancelled[index] !== true)
+              expect(list).toEqual(expect.arrayContaining(least));
+          }
+          const { subscribers, delivered, dropped } = router.statistics();
+          expect(subscribers).toBe(0);
+          if (overflow === 'block') expect(dropped).toBe(0);
+          expect(delivered).toBeGreaterThanOrEqual(seen.flat().length);
+          for (const subscription of subscriptions) expect(subscription.statistics().tasksWaiting).toBe(0);
+        },
+      };
+    });
+    expect(steps).toBeGreaterThan(5);
   }
 });
