@@ -11,7 +11,8 @@ import { ignore } from './promises.js';
 /** Reads an iterable. One read at a time. */
 export interface IterableReader<T> {
   /**
-   * Waits for the next item. Cancelled: rejects; an item that comes afterwards is kept for the next call.
+   * Waits for the next item. Cancelled: rejects; an item or an error that comes afterwards is kept for the
+   * next call.
    */
   next(options?: WaitOptions): Promise<IteratorResult<T, unknown>>;
   /**
@@ -50,6 +51,8 @@ export function readIterable<T>(where: string, items: Iterable<T> | AsyncIterabl
   let isOpen = true;
   /** A step that was begun, and not awaited to its end. */
   let pending: PromiseLike<IteratorResult<T, unknown>> | undefined;
+  /** What it failed with, until somebody is told. */
+  let failure: { readonly error: unknown } | undefined;
 
   const ended = (): void => {
     isOpen = false;
@@ -57,7 +60,9 @@ export function readIterable<T>(where: string, items: Iterable<T> | AsyncIterabl
   const failed = (error: unknown): void => {
     pending = undefined;
     // A source that waits in this scope is cancelled with it, and has not ended for that.
-    if (!isCancellation(error)) ended();
+    if (isCancellation(error)) return;
+    ended();
+    failure = { error };
   };
   const begin = (): PromiseLike<IteratorResult<T, unknown>> | IteratorResult<T, unknown> => {
     try {
@@ -72,20 +77,29 @@ export function readIterable<T>(where: string, items: Iterable<T> | AsyncIterabl
       throw error;
     }
   };
+  const take = (): PromiseLike<IteratorResult<T, unknown>> | IteratorResult<T, unknown> => {
+    if (failure !== undefined) throw failure.error;
+    return pending ?? begin();
+  };
 
   return {
     async next(options) {
       // Between the items of a source that is always ready, a cancellation must be noticed as well.
       await checkpoint(options);
-      let step = pending ?? begin();
-      if (isThenable(step)) {
-        pending = step;
-        const awaited = abandonOnCancel(step, options);
-        step = await awaited;
-        pending = undefined;
+      try {
+        let step = take();
+        if (isThenable(step)) {
+          pending = step;
+          const awaited = abandonOnCancel(step, options);
+          step = await awaited;
+          pending = undefined;
+        }
+        if (step.done === true) ended();
+        return step;
+      } catch (error) {
+        if (failure?.error === error) failure = undefined;
+        throw error;
       }
-      if (step.done === true) ended();
-      return step;
     },
     async close() {
       if (!isOpen) return;

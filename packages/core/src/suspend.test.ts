@@ -403,6 +403,27 @@ describe('suspend', () => {
   );
 
   test(
+    'is undone before instruments are told that it has ended',
+    virtualTime(async () => {
+      const events: string[] = [];
+      const main = (): Promise<void> =>
+        run(
+          async () => {
+            const scope = new CancelScope();
+            await scope.run(() => {
+              const waiting = suspend(() => () => void events.push('undone'));
+              scope.cancel();
+              return waiting;
+            });
+          },
+          { instruments: [{ waitEnded: () => void events.push('ended') }] },
+        );
+      await main();
+      expect(events).toEqual(['undone', 'ended']);
+    }),
+  );
+
+  test(
     'rejects with what it is rejected with',
     virtualTime(async () => {
       const error = new Error('out of tea');

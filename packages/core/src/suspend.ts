@@ -131,16 +131,18 @@ export abstract class Wait<T> extends Member implements WaitInfo {
 
   /** Ends the wait with `error`, or with what undoing it throws. Returns whether that went well. */
   #undoWith(error: unknown): boolean {
-    this.#end();
+    this.#leave();
+    let broken: { readonly error: unknown } | undefined;
     try {
       // The type is a promise to those who write undo functions: a foreign reason is theirs to recognise.
       this.undo(error as Cancelled);
-    } catch (broken) {
-      this.#settleWith(broken);
-      return false;
+    } catch (problem) {
+      broken = { error: problem };
     }
-    this.#settleWith(error);
-    return true;
+    // Not before it is undone: an instrument may hand something over, and not to this one any more.
+    this.#tellEnded();
+    this.#settleWith(broken === undefined ? error : broken.error);
+    return broken === undefined;
   }
 
   /** Takes the wait out of wherever it is queued. Called at most once, and never after it was satisfied. */
@@ -167,6 +169,11 @@ export abstract class Wait<T> extends Member implements WaitInfo {
   }
 
   #end(): void {
+    this.#leave();
+    this.#tellEnded();
+  }
+
+  #leave(): void {
     this.detach();
     if (this.#signalLink !== undefined) {
       this.#signalLink.unlink();
@@ -174,6 +181,9 @@ export abstract class Wait<T> extends Member implements WaitInfo {
     }
     if (this.isForeign) this.scope.context.foreignWaits--;
     noteActivity();
+  }
+
+  #tellEnded(): void {
     if (observing.count > 0) notify(this.scope.context.observers, 'waitEnded', this);
   }
 }

@@ -3,6 +3,8 @@
 import { detached, type WaitOptions } from '@taskscope/core';
 import { bindToScope } from '@taskscope/core/lowlevel';
 
+import { watchOwner } from './owner.js';
+
 /**
  * What a foreign stream has done for it, one call after another: each runs in the scope in which this
  * object was made, and is cancelled when the foreign side loses its interest.
@@ -12,14 +14,12 @@ import { bindToScope } from '@taskscope/core/lowlevel';
 export class ForeignCalls {
   readonly #inScope: <T>(fn: () => T) => T = bindToScope((fn) => fn());
   readonly #controller = new AbortController();
-  readonly #owner: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.interrupt(this.#owner?.reason);
+  readonly #leaveOwner: () => void;
 
   /** @param options - A signal that interrupts, too. */
   constructor(options: WaitOptions | undefined) {
-    this.#owner = options?.signal;
-    if (this.#owner?.aborted === true) this.#onAbort();
-    else this.#owner?.addEventListener('abort', this.#onAbort);
+    // Also between the calls: the scope may have been left by the next one.
+    this.#leaveOwner = watchOwner(options, (reason) => this.interrupt(reason));
   }
 
   /**
@@ -40,7 +40,7 @@ export class ForeignCalls {
 
   /** There will be no calls any more. */
   end(): void {
-    this.#owner?.removeEventListener('abort', this.#onAbort);
+    this.#leaveOwner();
   }
 
   /**

@@ -448,6 +448,62 @@ describe('produce()', () => {
   );
 
   test(
+    'a consumer that waits for the next item does not take a failure for the end of the items',
+    virtualTime(async () => {
+      const error = new Error('no more');
+      const events: string[] = [];
+      const consumer = async (items: AsyncIterable<number>): Promise<void> => {
+        for await (const n of items) events.push(`item ${n}`);
+        events.push('all of them');
+      };
+      const producer = async (send: ObjectSendStream<number>): Promise<void> => {
+        await send.send(1);
+        await sleep(1);
+        throw error;
+      };
+      expect(await errorsOf(produce(producer, consumer))).toEqual([error]);
+      expect(await errorsOf(merge([failing(error, 1)], consumer))).toEqual([error]);
+      expect(events).toEqual(['item 1', 'item 1']);
+    }),
+  );
+
+  test(
+    'a consumer that cannot be cancelled still gets to an end when the producer fails',
+    virtualTime(async () => {
+      const error = new Error('no more');
+      const producer = async (send: ObjectSendStream<number>): Promise<void> => {
+        await send.send(1);
+        throw error;
+      };
+      const seen: number[] = [];
+      const errors = await errorsOf(
+        produce<number, void>(producer, async (items) => {
+          await shield(async () => seen.push(...(await collect(items))));
+        }),
+      );
+      expect(errors).toEqual([error]);
+      expect(seen).toEqual([1]);
+    }),
+  );
+
+  test(
+    'a producer whose tasks send behind a shield ends when the consumer leaves',
+    virtualTime(async () => {
+      const first = await produce<number, number | undefined>(
+        (send) =>
+          taskGroup((tg) => {
+            for (const n of [1, 2, 3]) tg.startSoon(() => shield(() => send.send(n)));
+          }),
+        async (items) => {
+          for await (const n of items) return n;
+          return undefined;
+        },
+      );
+      expect(first).toBe(1);
+    }),
+  );
+
+  test(
     'rejects with what the consumer throws, and with what the producer throws while it stops',
     virtualTime(async () => {
       const [first, second] = [new Error('first'), new Error('second')];

@@ -1,12 +1,13 @@
 /** From iterables to streams, and several of them to one. */
 
-import { BrokenResourceError, CancelScope, taskGroup } from '@taskscope/core';
+import { BrokenResourceError, CancelScope, flattenErrors, taskGroup } from '@taskscope/core';
 import {
   chain,
   checkCount,
   checkFunction,
   checkOptions,
   describe,
+  putOff,
   readIterable,
   rejected,
 } from '@taskscope/core/lowlevel';
@@ -188,10 +189,13 @@ function consume<T, R>(
             await scope.run(() => producer(end));
           } catch (error) {
             // Whom a cancellation does not reach notices it by this: behind a shield, and in explicit mode.
-            if (!hasLeft || !(error instanceof BrokenResourceError)) throw error;
-          } finally {
-            end.close();
+            if (!hasLeft || !flattenErrors(error).every((leaf) => leaf instanceof BrokenResourceError)) {
+              // First the consumer is cancelled: it must not take this for the end of the items.
+              putOff(() => end.close());
+              throw error;
+            }
           }
+          end.close();
         });
         return scope;
       });

@@ -717,7 +717,9 @@ function rejectOf<D extends { readonly end: unknown }>(
 }
 
 function closed(side: 'send' | 'receive'): ClosedResourceError {
-  return new ClosedResourceError(`this ${side} stream is closed`);
+  return new ClosedResourceError(
+    `this ${side} stream is closed. Clone it before it is closed if somebody else still needs one`,
+  );
 }
 
 function broken(): BrokenResourceError {

@@ -196,8 +196,9 @@ export class MessageRouter<T> {
   }
 
   /**
-   * Publishes a message to all who subscribe now. Waits only for full subscriptions with the policy
-   * `block`, after everybody else has been served.
+   * Publishes a message to all who subscribe now. (A filter or `onDrop` that publishes in its turn gets in
+   * between: those who have not been served yet see that message first.) Waits only for full subscriptions
+   * with the policy `block`, after everybody else has been served.
    *
    * Cancelled before: rejects, and nobody gets it. Cancelled during: those who have it have it.
    *
@@ -355,6 +356,7 @@ export class MessageRouter<T> {
       await subscriber.send.send(message, options);
     } catch (error) {
       if (error instanceof BrokenResourceError) return false;
+      if (error instanceof ClosedResourceError) this.#checkOpen('MessageRouter.publish()');
       throw error;
     }
     this.#count(subscriber);

@@ -507,6 +507,44 @@ describe('a rendezvous between two selections', () => {
   );
 });
 
+describe('a selection that is decided while it begins to wait', () => {
+  test(
+    'leaves no trace: its second receiver lets in who sends to the first',
+    virtualTime(async () => {
+      const stream = createMemoryObjectStream<string>();
+      const [send, receive] = stream;
+      const reserving = send.reserve();
+      const sending = send.send('tea');
+      const clone = receive.clone();
+      const { value } = await select({ a: receive.onReceive(), b: clone.onReceive() });
+      expect(value).toBe('tea');
+      await sending;
+      expect(waiting(stream)).toBe(0);
+      // What is sent now is for those who come, and not for a case that did not happen.
+      (await reserving).send('milk');
+      expect(receive.tryReceive()).toEqual({ ok: true, value: 'milk' });
+    }),
+  );
+
+  test(
+    'leaves no trace when a case cannot be waited for',
+    virtualTime(async () => {
+      const stream = createMemoryObjectStream<number>(1);
+      const error = new Error('no waiting here');
+      const refusing: Selectable<never> = {
+        attempt: () => undefined,
+        enlist() {
+          throw error;
+        },
+      };
+      for (let i = 0; i < 8; i++) {
+        expect(await errorOf(select({ get: stream[1].onReceive(), refusing }))).toBe(error);
+        expect(waiting(stream)).toBe(0);
+      }
+    }),
+  );
+});
+
 describe('a case whose stream is closed or has ended', () => {
   test(
     'fails the selection at once',

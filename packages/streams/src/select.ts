@@ -91,10 +91,10 @@ export function select<C extends Record<string, Selectable<unknown>>>(
           for (const [other, leave] of enlisted) if (other !== key) leave();
           return true;
         };
-        for (const [key, each] of inTurn) {
-          let wasTold = false;
-          const enlist = (): (() => void) =>
-            each.enlist({
+        try {
+          for (const [key, each] of inTurn) {
+            let wasTold = false;
+            const leave = each.enlist({
               selection: enlisted,
               resolve(value: unknown): boolean {
                 wasTold = true;
@@ -109,16 +109,17 @@ export function select<C extends Record<string, Selectable<unknown>>>(
                 return true;
               },
             });
-          try {
-            const leave = enlist();
-            if (!isDecided) enlisted.set(key, leave);
-            // To wait for one case may be what another one has waited for.
-            else if (!wasTold) leave();
-          } catch (error) {
-            decide();
-            throw error;
+            if (!isDecided) {
+              enlisted.set(key, leave);
+              continue;
+            }
+            // That somebody waits for this case may have let in who brought about an earlier one.
+            if (!wasTold) leave();
+            break;
           }
-          if (isDecided) break;
+        } catch (error) {
+          decide();
+          throw error;
         }
         return () => void decide();
       },

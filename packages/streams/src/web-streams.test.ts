@@ -397,7 +397,7 @@ describe('fromReadableStream()', () => {
   );
 
   test(
-    'leaves no listener on the signal of its scope when it is over',
+    'has one listener on the signal of its scope, however many there are, and none when all are over',
     virtualTime(async () => {
       const scope = new CancelScope();
       await scope.run(async () => {
@@ -405,9 +405,9 @@ describe('fromReadableStream()', () => {
         const failing = source();
         const failed = fromReadableStream(failing.readable);
         const closed = fromReadableStream(source().readable);
-        expect(listeners(scope.signal)).toBe(3);
+        expect(listeners(scope.signal)).toBe(1);
         expect(await collect(ended)).toEqual([1]);
-        expect(listeners(scope.signal)).toBe(2);
+        expect(listeners(scope.signal)).toBe(1);
         failing.controller.error(new Error('broken wire'));
         await errorOf(failed.receive());
         expect(listeners(scope.signal)).toBe(1);
@@ -611,6 +611,34 @@ describe('toReadableStream()', () => {
         expect(await errorOf(reader.read())).toBeInstanceOf(Cancelled);
         expect(await errorOf(send.send(1))).toBeInstanceOf(BrokenResourceError);
       });
+    }),
+  );
+
+  test(
+    'fails its reader also when that scope was cancelled between two reads, and has been left',
+    virtualTime(async () => {
+      const [, receive] = createMemoryObjectStream<number>();
+      const [send] = createMemoryObjectStream<number>();
+      const scope = new CancelScope();
+      const streams = await taskGroup((tg) =>
+        tg
+          .startSoon(async () => {
+            let made: [ReadableStream<number>, WritableStream<number>] | undefined;
+            await scope.run(async () => {
+              made = [toReadableStream(receive), toWritableStream(send)];
+              scope.cancel('enough');
+              await checkpoint();
+            });
+            return made!;
+          })
+          .result(),
+      );
+      const [readable, writable] = streams!;
+      const enough = { name: 'Cancelled', reason: 'enough' };
+      expect(await errorOf(readable.getReader().read())).toMatchObject(enough);
+      expect(await errorOf(writable.getWriter().write(1))).toMatchObject(enough);
+      expect(receive.statistics().openReceiveStreams + send.statistics().openSendStreams).toBe(0);
+      expect(listeners(scope.signal)).toBe(0);
     }),
   );
 

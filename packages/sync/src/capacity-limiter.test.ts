@@ -40,6 +40,18 @@ function borrowers(limiter: CapacityLimiter): readonly unknown[] {
 
 describe('a capacity limiter', () => {
   test(
+    'may lend on behalf of the scope that the caller is in',
+    virtualTime(async () => {
+      const limiter = new CapacityLimiter(3);
+      await taskGroup(async (tg) => {
+        await limiter.acquireOnBehalfOf(tg.cancelScope);
+        await limiter.acquire();
+        expect(await limiter.run(() => limiter.borrowedTokens)).toBe(3);
+      });
+    }),
+  );
+
+  test(
     'lends one token a borrower, and gets it back from him alone',
     virtualTime(async () => {
       const limiter = new CapacityLimiter(2);

@@ -311,6 +311,29 @@ describe('waitFor()', () => {
   );
 
   test(
+    'is refused in a scope that is cancelled, whatever the predicate would say',
+    virtualTime(async () => {
+      const condition = new Condition();
+      let asked = 0;
+      const scope = new CancelScope();
+      await condition.run(() =>
+        scope.run(async () => {
+          scope.cancel();
+          await condition.waitFor(() => ++asked);
+        }),
+      );
+      expect(scope.cancelledCaught).toBe(true);
+      expect(asked).toBe(0);
+      expect(await errorOf(condition.waitFor(() => true, null as never))).toBeInstanceOf(TypeError);
+    }),
+  );
+
+  test('is a checkpoint also when it is true already', async () => {
+    const condition = new Condition();
+    await condition.run(() => expectCheckpoint(() => condition.waitFor(() => true)));
+  });
+
+  test(
     'passes on what the predicate throws, with the lock held',
     virtualTime(async () => {
       const condition = new Condition();
@@ -1013,3 +1036,23 @@ describe('nothing is lost', () => {
     );
   });
 });
+
+test(
+  'those who wait hear of it when the owner of the lock ends without releasing it',
+  virtualTime(async () => {
+    const condition = new Condition();
+    const heard: unknown[] = [];
+    await taskGroup(async (tg) => {
+      for (const _ of [1, 2]) {
+        tg.startSoon(() =>
+          condition.run(() => condition.wait()).catch((error: unknown) => void heard.push(error)),
+        );
+      }
+      await waitAllTasksBlocked();
+      expect(condition.statistics().tasksWaiting).toBe(2);
+      tg.startSoon(() => condition.acquire());
+    });
+    expect(heard).toEqual([expect.any(BrokenResourceError), expect.any(BrokenResourceError)]);
+    expect(condition.statistics().tasksWaiting).toBe(0);
+  }),
+);

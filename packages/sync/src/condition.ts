@@ -9,6 +9,7 @@ import { currentTask, InvalidStateError, shield, type WaitOptions } from '@tasks
 import {
   checkCount,
   checkFunction,
+  completed,
   describe,
   refusal,
   rejected,
@@ -122,6 +123,7 @@ export class Condition {
       if (refused !== undefined) return refused;
       tenant.isNotified = false;
       const notified = this.#queue.wait('a condition', scope, tenant, options);
+      this.#access.breakWith(this.#queue);
       this.#access.handOver();
       return chain(this.#lockAgain(notified, tenant), () => undefined, options?.signal);
     } catch (error) {
@@ -151,15 +153,21 @@ export class Condition {
   /**
    * Waits until `predicate` returns something true, looking at once and then after each notification.
    *
-   * Cancelled: as `wait()`.
+   * Cancelled before: rejects without calling `predicate`. Otherwise as `wait()`.
    *
    * @returns What `predicate` returned.
    * @throws What `predicate` throws; as `wait()`; TypeError when `predicate` is no function.
    */
   waitFor<T>(predicate: () => T, options?: WaitOptions): Promise<T> {
+    const where = 'Condition.waitFor()';
     try {
-      checkFunction('Condition.waitFor()', 'predicate', predicate);
-      return chain(this.#waitFor(predicate, options), (result) => result, options?.signal);
+      checkFunction(where, 'predicate', predicate);
+      const scope = scopeOfWait(where, options);
+      const refused = refusal(where, scope, options);
+      if (refused !== undefined) return refused;
+      const result = predicate();
+      if (result) return completed(result);
+      return chain(this.#waitFor(predicate, options), (satisfied) => satisfied, options?.signal);
     } catch (error) {
       return rejected(error);
     }
@@ -167,9 +175,9 @@ export class Condition {
 
   async #waitFor<T>(predicate: () => T, options: WaitOptions | undefined): Promise<T> {
     for (;;) {
+      await this.wait(options);
       const result = predicate();
       if (result) return result;
-      await this.wait(options);
     }
   }
 

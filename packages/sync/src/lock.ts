@@ -60,6 +60,8 @@ export interface LockAccess {
   handOver(): void;
   /** Waits for it in the name of `tenant`. */
   acquireAs(tenant: Tenant, scope: WaitScope): Promise<Releaser>;
+  /** Has those in a condition's queue hear of it, too, when the lock breaks. */
+  breakWith(queue: WaitQueue<Releaser, Tenant>): void;
   /** Moves the first of another queue to the end of its own. Returns whether there was one. */
   enqueueFrom(queue: WaitQueue<Releaser, Tenant>): boolean;
 }
@@ -74,8 +76,8 @@ export let depthOf: (lock: Lock) => number;
  * hold it already there is ReentrantLock. Code outside of every task and `run()` is nobody in particular:
  * there, acquiring it once more waits.
  *
- * A task that ends without releasing it breaks it: those who wait, and those who come, get a
- * BrokenResourceError.
+ * A task that ends without releasing it breaks it: those who wait, and those who come to wait, get a
+ * BrokenResourceError. To those who would not wait it is a lock that is held.
  *
  * Semantics: AnyIO's `Lock`; the breaking is Trio's.
  *
@@ -102,6 +104,8 @@ export class Lock {
   #isReentrant = false;
   #isBroken = false;
   readonly #queue = new WaitQueue<Releaser, Tenant>();
+  /** The queues of those who wait for a condition of this lock. */
+  readonly #conditions = new Set<WaitQueue<Releaser, Tenant>>();
   /** While others wait, somebody has to notice that the owner's task ends. */
   #watch: Disposable | undefined = undefined;
 
@@ -244,6 +248,16 @@ export class Lock {
     );
   }
 
+  /** Whether somebody waits who has to hear of it when the owner's task ends. */
+  #isAwaited(): boolean {
+    if (this.#queue.size > 0) return true;
+    for (const queue of this.#conditions) {
+      if (queue.size > 0) return true;
+      this.#conditions.delete(queue);
+    }
+    return false;
+  }
+
   #take(tenant: Tenant, scope: WaitScope, options?: WaitOptions): Promise<Releaser> {
     if (this.#tenant === undefined) return completed(this.#give(tenant));
     this.#watchOwner();
@@ -253,6 +267,7 @@ export class Lock {
 
   #give(tenant: Tenant): Releaser {
     this.#tenant = tenant;
+    if (this.#conditions.size > 0 && this.#isAwaited()) this.#watchOwner();
     return this.#firstLevel(tenant);
   }
 
@@ -263,7 +278,7 @@ export class Lock {
       if (tenant.depth <= 0 || !(tenant.owner instanceof Section)) return;
       // What was acquired in there and not released is the task's from now on.
       tenant.owner = tenant.owner.task;
-      if (this.#queue.size > 0) this.#watchOwner();
+      if (this.#isAwaited()) this.#watchOwner();
     });
   }
 
@@ -287,7 +302,7 @@ export class Lock {
       next?.resolve(this.#firstLevel(next.data));
       // Who has released everything while waiting for a condition has no use for it any more.
     } while (this.#tenant !== undefined && this.#tenant.depth <= 0);
-    if (this.#queue.size > 0) this.#watchOwner();
+    if (this.#isAwaited()) this.#watchOwner();
   }
 
   #watchOwner(): void {
@@ -302,6 +317,8 @@ export class Lock {
   #break(): void {
     this.#isBroken = true;
     this.#queue.rejectAll(this.#brokenError());
+    for (const queue of this.#conditions) queue.rejectAll(this.#brokenError());
+    this.#conditions.clear();
   }
 
   #brokenError(): BrokenResourceError {
@@ -321,6 +338,7 @@ export class Lock {
         if (tenant === lock.#tenant && tenant.depth <= 0) lock.#handOver();
         return taken;
       },
+      breakWith: (queue) => void lock.#conditions.add(queue),
       enqueueFrom(queue) {
         if (lock.#isBroken) {
           const first = queue.shift();
