@@ -106,8 +106,11 @@ export class Lock {
   readonly #queue = new WaitQueue<Releaser, Tenant>();
   /** The queues of those who wait for a condition of this lock. */
   readonly #conditions = new Set<WaitQueue<Releaser, Tenant>>();
-  /** While others wait, somebody has to notice that the owner's task ends. */
-  #watch: Disposable | undefined = undefined;
+  /**
+   * While others wait, somebody has to notice that the task of an owner ends. Those who have been owners meanwhile are
+   * watched on until nobody waits any more, since they mostly come again.
+   */
+  readonly #watches = new Map<TaskInfo, Disposable>();
 
   /** Whether somebody holds it. */
   get locked(): boolean {
@@ -251,6 +254,7 @@ export class Lock {
   /** Whether somebody waits who has to hear of it when the owner's task ends. */
   #isAwaited(): boolean {
     if (this.#queue.size > 0) return true;
+    if (this.#conditions.size === 0) return false;
     for (const queue of this.#conditions) {
       if (queue.size > 0) return true;
       this.#conditions.delete(queue);
@@ -294,8 +298,6 @@ export class Lock {
   }
 
   #handOver(): void {
-    this.#watch?.[Symbol.dispose]();
-    this.#watch = undefined;
     do {
       const next = this.#queue.shift();
       this.#tenant = next?.data;
@@ -303,19 +305,30 @@ export class Lock {
       // Who has released everything while waiting for a condition has no use for it any more.
     } while (this.#tenant !== undefined && this.#tenant.depth <= 0);
     if (this.#isAwaited()) this.#watchOwner();
+    else if (this.#watches.size > 0) this.#watchNobody();
   }
 
   #watchOwner(): void {
     const owner = this.#tenant?.owner;
-    if (this.#watch !== undefined || this.#isBroken || owner === undefined) return;
+    if (this.#isBroken || owner === undefined) return;
     // A section always ends, and passes on what is left to its task; and the root never ends.
-    if (owner instanceof Section || isNobody(owner)) return;
-    this.#watch = onTaskExit('Lock', owner, () => this.#break());
-    if (this.#watch === undefined) this.#break();
+    if (owner instanceof Section || isNobody(owner) || this.#watches.has(owner)) return;
+    const watch = onTaskExit('Lock', owner, () => {
+      this.#watches.delete(owner);
+      if (this.#tenant?.owner === owner) this.#break();
+    });
+    if (watch === undefined) this.#break();
+    else this.#watches.set(owner, watch);
+  }
+
+  #watchNobody(): void {
+    for (const watch of this.#watches.values()) watch[Symbol.dispose]();
+    this.#watches.clear();
   }
 
   #break(): void {
     this.#isBroken = true;
+    this.#watchNobody();
     this.#queue.rejectAll(this.#brokenError());
     for (const queue of this.#conditions) queue.rejectAll(this.#brokenError());
     this.#conditions.clear();
