@@ -516,17 +516,24 @@ export class InvalidStateError extends Error {
  * raised because a scope's signal aborted, in which case the signal's reason, a Cancelled, is its cause.
  */
 export function isCancellation(error: unknown): boolean {
+  return cancellationOf(error) !== undefined;
+}
+
+/** The same, and which one it is. */
+export function cancellationOf(error: unknown): Cancelled | undefined {
   let each = error;
   // What a block and its disposers rejected with, if each was cancelled.
   for (let pair = suppressedBy(each); pair !== undefined; pair = suppressedBy(each)) {
-    if (!isOneCancellation(pair.error)) return false;
+    if (oneCancellation(pair.error) === undefined) return undefined;
     each = pair.suppressed;
   }
-  return isOneCancellation(each);
+  return oneCancellation(each);
 }
 
-function isOneCancellation(error: unknown): boolean {
-  return error instanceof Cancelled || causeOfAbort(error) instanceof Cancelled;
+function oneCancellation(error: unknown): Cancelled | undefined {
+  if (error instanceof Cancelled) return error;
+  const cause = causeOfAbort(error);
+  return cause instanceof Cancelled ? cause : undefined;
 }
 
 /** The parts of a SuppressedError, told by its name: compilers bring their own where the platform has none. */

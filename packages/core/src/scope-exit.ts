@@ -1,7 +1,7 @@
 /** What becomes of an error when it leaves a scope. */
 
-import { isGroup, withoutErrors } from './error-groups.js';
-import { isBareAbortError, isCancellation } from './errors.js';
+import { flattenErrors, isGroup, withoutErrors } from './error-groups.js';
+import { cancellationOf, InvalidStateError, isBareAbortError, isCancellation } from './errors.js';
 import { isCancellationIn, type ScopeNode } from './scope-tree.js';
 
 /** Says that nothing is left of an error: it was a cancellation, and the scope has caught it. */
@@ -40,4 +40,31 @@ function without(error: unknown, remove: (leaf: unknown) => boolean, instead: un
   // Anything can be thrown, undefined as well.
   if (!isGroup(error)) return remove(error) ? instead : error;
   return withoutErrors(error, remove) ?? instead;
+}
+
+/**
+ * Code can end with a cancellation that was never meant for it: it awaited a promise that was begun in
+ * another scope, one that several share, and that scope was cancelled. If nobody around could catch it, it
+ * would end the whole group in silence; so it becomes an error. Undefined if the cancellation comes from a
+ * scope around, be it behind a shield by now.
+ *
+ * @param what - What ended with it, for the message.
+ */
+export function strayCancellation(
+  scope: ScopeNode,
+  error: unknown,
+  what: string,
+): InvalidStateError | undefined {
+  if (scope.cancellation !== undefined) return undefined;
+  // The error is nothing but cancellations: the first of a group tells as much as any.
+  const cancelled = cancellationOf(flattenErrors(error)[0]);
+  if (cancelled === undefined || cancelled === scope.formerCancellation) return undefined;
+  for (let each: ScopeNode | undefined = scope; each !== undefined; each = each.owner) {
+    if (each.ownCancellation === cancelled) return undefined;
+  }
+  return new InvalidStateError(
+    `${what} ended with a cancellation that was not its own (${cancelled.message}): it awaited something that began in another ` +
+      'scope, such as a promise that several share. Begin what is shared with detached()',
+    { cause: error },
+  );
 }

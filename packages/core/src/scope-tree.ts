@@ -101,6 +101,8 @@ export class ScopeNode extends Member implements Due {
   ownCancellation: Error | undefined = undefined;
   /** The effective one: its own, or what comes from around. */
   cancellation: Error | undefined = undefined;
+  /** The last effective one that was taken back: by a shield, or since the scope around was left. It may still be on its way. */
+  formerCancellation: Error | undefined = undefined;
   controller: AbortController | undefined = undefined;
   /** The link to a signal that cancels this scope. */
   signalLink: { unlink(): void } | undefined = undefined;
@@ -314,6 +316,7 @@ function updateCancellation(scope: ScopeNode): boolean {
   // A cancellation that still holds stays the same object, whatever has been added to it meanwhile.
   if (before !== undefined && (before === own || before === outer)) return false;
   scope.cancellation = own ?? outer;
+  if (before !== undefined) scope.formerCancellation = before;
   return scope.cancellation !== before;
 }
 

@@ -634,22 +634,70 @@ describe('failing', () => {
   );
 
   test(
-    'a Cancelled from elsewhere cancels the group, which swallows it',
+    'a cancellation from elsewhere is an error, and says where it comes from',
+    virtualTime(async () => {
+      // Two share what one of them has begun, in a scope of its own.
+      let shared: Promise<string> | undefined;
+      const config = (): Promise<string> => (shared ??= sleep(40).then(() => 'config'));
+      const statuses: (() => string)[] = [];
+      const group = (await errorOf(
+        taskGroup((tg) => {
+          const impatient = tg.startSoon(() => moveOnAfter(5, () => config()));
+          const victim = tg.createTask(() => sleep(1).then(() => config()), { name: 'victim' });
+          const sibling = tg.startSoon(() => sleepForever());
+          statuses.push(...[impatient, victim, sibling].map((task) => () => task.status));
+        }),
+      )) as TaskGroupError;
+      expect(statuses.map((status) => status())).toEqual(['finished', 'failed', 'cancelled']);
+      expect(group.errors).toEqual([expect.any(InvalidStateError)]);
+      expect(group.message).toContain(
+        'task "victim" ended with a cancellation that was not its own (the deadline of scope "moveOnAfter" has passed)',
+      );
+      expect((group.cause as Error).cause).toBeInstanceOf(Cancelled);
+    }),
+  );
+
+  test(
+    'so is one that ends the body',
     virtualTime(async () => {
       let stray: unknown;
       await moveOnAfter(0, () => checkpoint().catch((error: unknown) => (stray = error)));
-      expect(stray).toBeInstanceOf(Cancelled);
-      let sibling: TaskHandle<never> | undefined;
+      const group = await errorOf(taskGroup(throwing(stray)));
+      expect(group).toMatchObject({ cause: { name: 'InvalidStateError', cause: stray } });
+    }),
+  );
+
+  test(
+    'a cancellation that a shield has taken back meanwhile, or comes from beyond one, is none from elsewhere',
+    virtualTime(async () => {
+      const outer = new CancelScope();
+      const shielded = new CancelScope();
       let group: TaskGroup | undefined;
-      const value = await taskGroup((tg) => {
-        group = tg;
-        sibling = tg.startSoon(() => sleepForever());
-        tg.startSoon(throwing(stray));
-        return 'body';
-      });
-      expect(value).toBe('body');
-      expect(sibling!.status).toBe('cancelled');
+      await outer.run(() =>
+        shielded.run(() =>
+          taskGroup(async (tg) => {
+            group = tg;
+            tg.startSoon(() => sleepForever());
+            await waitAllTasksBlocked();
+            outer.cancel();
+            shielded.shield = true;
+            await sleep(1);
+          }),
+        ),
+      );
       expect(group!.cancelScope.cancelledCaught).toBe(true);
+      const around = new CancelScope();
+      let inner: TaskGroup | undefined;
+      await around.run(() =>
+        shield(() =>
+          taskGroup((tg) => {
+            inner = tg;
+            around.cancel();
+            return sleep(1, { signal: around.signal });
+          }),
+        ),
+      );
+      expect(inner!.cancelScope.cancelledCaught).toBe(true);
     }),
   );
 

@@ -11,7 +11,7 @@ import { describeScope, showByToString } from './inspect.js';
 import { checkFunction, checkName, checkOptions, checkSignal } from './arguments.js';
 import { facadeOf, openScopeNode, parentScope, type CancelScope } from './cancel-scope.js';
 import { Cancelled, createTaskGroupError, InvalidStateError } from './errors.js';
-import { CAUGHT, isCancellationOf, leaveWithError } from './scope-exit.js';
+import { CAUGHT, isCancellationOf, leaveWithError, strayCancellation } from './scope-exit.js';
 import { ScopeNode } from './scope-tree.js';
 import { startChild, type StartingPlace, type TaskStatus } from './start.js';
 import { rejected, silence } from './promises.js';
@@ -261,7 +261,10 @@ class Group<T> implements TaskGroup, StartingPlace {
   }
 
   #bodyFailed(error: unknown): void {
-    this.#note(error, isCancellationOf(this.scope, error));
+    const wasCancelled = isCancellationOf(this.scope, error);
+    const what = `the body of task group "${this.scope.name}"`;
+    const stray = wasCancelled ? strayCancellation(this.scope, error, what) : undefined;
+    this.#note(stray ?? error, wasCancelled && stray === undefined);
     this.scope.isJoining = true;
     this.release();
   }

@@ -6,7 +6,7 @@ import { InvalidStateError, messageOf, TaskCancelled, TaskFailed, TaskNotFinishe
 import { notify, observing } from './instruments.js';
 import { ParkingLot } from './parking-lot.js';
 import { completed } from './operations.js';
-import { CAUGHT, isCancellationOf, leaveWithError } from './scope-exit.js';
+import { CAUGHT, isCancellationOf, leaveWithError, strayCancellation } from './scope-exit.js';
 import { ScopeNode } from './scope-tree.js';
 import { DONE, ignore, rejected } from './promises.js';
 import { refusal } from './suspend.js';
@@ -128,8 +128,11 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     this.owner.taskEnded(this);
   }
 
-  #failed(error: unknown): void {
-    const isCancellation = isCancellationOf(this.scope, error);
+  #failed(raised: unknown): void {
+    const wasCancelled = isCancellationOf(this.scope, raised);
+    const stray = wasCancelled ? strayCancellation(this.scope, raised, `task "${this.name}"`) : undefined;
+    const isCancellation = wasCancelled && stray === undefined;
+    const error = stray ?? raised;
     const cause = isCancellation ? (this.scope.cancellation ?? error) : error;
     const rest = leaveWithError(this.scope, error);
     // Those who wait for this task learn how it ended before its failure cancels them.

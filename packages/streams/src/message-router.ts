@@ -31,13 +31,17 @@ import type { ObjectReceiveStream } from './object-stream.js';
 
 /**
  * What happens to a message for which a subscription has no room: it is dropped, the oldest in the buffer
- * is dropped for it, the publisher waits, or the subscription is broken.
+ * is dropped for it, the publisher waits, or the subscription is broken: it receives what is in its
+ * buffer, and then gets a BrokenResourceError.
  */
 export type Overflow = 'drop-newest' | 'drop-oldest' | 'block' | 'disconnect';
 
 /** Options of a {@link MessageRouter}. */
 export interface MessageRouterOptions<T> {
-  /** How many messages a subscription buffers, unless it says otherwise. Default: 100. */
+  /**
+   * How many messages a subscription buffers, unless it says otherwise. With 0, only those who are waiting
+   * for a message get it. Default: 100.
+   */
   bufferSize?: number | undefined;
   /**
    * What happens when the buffer of a subscription is full, unless it says otherwise. Default:
@@ -61,7 +65,7 @@ export interface SubscriptionStatistics {
   readonly name: string;
   /** Messages that it was given. */
   readonly delivered: number;
-  /** Messages that it was not given, or that were dropped from its buffer. */
+  /** Messages that it was not given, or that were dropped from its buffer; the latter were delivered, too. */
   readonly dropped: number;
   readonly currentBufferUsed: number;
   readonly peakBufferUsed: number;

@@ -61,7 +61,9 @@ export interface NodeReadableOptions extends BridgeOptions {
 
 /**
  * Receives from a readable stream of Node. It takes the stream over: `aclose()`, and the cancellation of
- * the scope in which this function was called, destroy it.
+ * the scope in which this function was called, destroy it. Leaving a loop over it early does not: put
+ * `await using` around it. A stream that was given an encoding brings strings, which byte and text streams
+ * do not take.
  *
  * Nothing is taken from the stream that nobody has asked for; it buffers as much as its `highWaterMark`
  * says. A `receive()` that is cancelled loses nothing, and the stream goes on. Items go to receivers in the

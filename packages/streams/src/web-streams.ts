@@ -25,7 +25,8 @@ export interface BridgeOptions {
 /**
  * Receives from a web stream: the body of a `fetch` response, for instance. It locks the stream, and takes
  * it over: `aclose()`, and the cancellation of the scope in which this function was called, cancel the
- * stream and release the lock. So does its end, without cancelling.
+ * stream and release the lock. So does its end, without cancelling. Leaving a loop over it early does
+ * neither: put `await using` around it.
  *
  * Nothing is read that nobody has asked for. A `receive()` that is cancelled loses nothing: what its read
  * brings is kept for the next. Items go to receivers in the order in which they asked. An error of the

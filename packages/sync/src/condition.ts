@@ -151,7 +151,8 @@ export class Condition {
   }
 
   /**
-   * Waits until `predicate` returns something true, looking at once and then after each notification.
+   * Waits until `predicate` returns something true, looking at once and then after each notification. It
+   * must not be an async function: a promise counts as true.
    *
    * Cancelled before: rejects without calling `predicate`. Otherwise as `wait()`.
    *

@@ -16,7 +16,7 @@ export type FutureState = 'pending' | 'finished' | 'failed' | 'cancelled';
 
 /**
  * A result that one task sets and others wait for. Unlike with a promise, the waits can be cancelled, and
- * an error that nobody waits for is silent.
+ * an error that nobody waits for is silent. It is no promise, and has no `then`: await `result()`.
  *
  * Semantics: AnyIO's `Future`.
  *
