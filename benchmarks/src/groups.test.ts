@@ -1,0 +1,31 @@
+import { describe, expect, test } from 'vitest';
+
+import { runOnce, WrongResult } from './check.js';
+import { groups } from './groups/index.js';
+import { native } from './peers/native.js';
+import { taskscope } from './peers/taskscope.js';
+
+describe.each(groups.map((group) => ({ title: group.title, group })))('$title', ({ group }) => {
+  for (const workload of group.workloads) {
+    for (const [index, contender] of workload.tiny().contenders.entries()) {
+      test(`${workload.name}: ${contender.peer.name}`, async () => {
+        // Throws if the result is wrong.
+        await runOnce(workload.tiny(), workload.tiny().contenders[index]!);
+      });
+    }
+  }
+});
+
+test('taskscope comes first, then the floor', () => {
+  for (const { workloads } of groups) {
+    for (const { contenders } of workloads) {
+      expect(contenders.slice(0, 2).map(({ peer }) => peer)).toEqual([taskscope, native]);
+    }
+  }
+});
+
+test('a wrong result is reported', async () => {
+  const workload = groups[0]!.workloads[0]!.tiny();
+  const wrong = { ...workload, expected: -1 };
+  await expect(runOnce(wrong, wrong.contenders[0]!)).rejects.toThrow(WrongResult);
+});

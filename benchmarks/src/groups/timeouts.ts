@@ -1,0 +1,28 @@
+import { abortController } from '../peers/abort-controller.js';
+import { effect } from '../peers/effect.js';
+import { effection } from '../peers/effection.js';
+import { rxjs } from '../peers/rxjs.js';
+import { workload, type Group } from '../workload.js';
+
+const atOnce = { count: 1000, work: 'ends at once' } as const;
+const waits = { count: 5000, work: 'waits' } as const;
+
+export const timeouts: Group = {
+  name: 'timeouts',
+  title: 'Timeouts',
+  notes: [
+    'The floor is Promise.race against a timer that is cleared afterwards: it cannot stop the work.',
+    'Waits are 5,000 tasks at once, each sleeping for a millisecond: 200 ns of each is that millisecond.',
+  ],
+  workloads: [
+    workload('moveOnAfter, work ends at once', 'moveOn', atOnce, [abortController, effect, effection, rxjs]),
+    workload('failAfter, work ends at once', 'fail', atOnce, [abortController, effect, effection, rxjs]),
+    workload('moveOnAfter, work waits', 'moveOn', waits, [abortController, effect, effection, rxjs]),
+    workload('failAfter, work waits', 'fail', waits, [abortController, effect, effection, rxjs]),
+    workload('moveOnAfter, the time is over', 'expire', { count: 5000 }, [
+      abortController,
+      effect,
+      effection,
+    ]),
+  ],
+};

@@ -1,0 +1,31 @@
+import process from 'node:process';
+
+interface Bun {
+  readonly gc: (force: boolean) => void;
+}
+
+const collector = findCollector();
+
+/** Whether garbage can be collected on demand: Node and Deno need `--expose-gc` for it. */
+export const canCollectGarbage: boolean = collector !== undefined;
+
+export function collectGarbage(): void {
+  collector?.();
+}
+
+/** Bytes in use, after everything that is garbage has gone. */
+export async function heapUsed(): Promise<number> {
+  // What finalisers and weak references hold goes in later turns.
+  for (let i = 0; i < 3; i++) {
+    collectGarbage();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+function findCollector(): (() => void) | undefined {
+  const { gc, Bun: bun } = globalThis as { gc?: () => void; Bun?: Bun };
+  if (bun !== undefined) return () => bun.gc(true);
+  return typeof gc === 'function' ? () => gc() : undefined;
+}
