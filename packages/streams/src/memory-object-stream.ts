@@ -504,21 +504,7 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
    * foreign signal aborts.
    */
   receive(options?: WaitOptions): Promise<T> {
-    const where = 'MemoryObjectReceiveStream.receive()';
-    try {
-      const scope = scopeOfWait(where, options);
-      const refused = refusal(where, scope, options);
-      if (refused !== undefined) return refused;
-      const channel = this.#channel;
-      if (this.#isClosed) throw closed('receive');
-      if (channel.hasItem) return completed(channel.take());
-      if (channel.sendEnds === 0) throw channel.failure ?? ended();
-      const receiving = channel.receivers.wait('an item', scope, { end: this, iterates: false }, options);
-      channel.admit();
-      return receiving as Promise<T>;
-    } catch (error) {
-      return rejected(error);
-    }
+    return this.#receive('MemoryObjectReceiveStream.receive()', options, false) as Promise<T>;
   }
 
   /**
@@ -608,21 +594,29 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
   }
 
   #next(options: WaitOptions | undefined): Promise<IteratorResult<T, undefined>> {
-    const where = 'MemoryObjectReceiveStream.values()';
+    const next = this.#receive('MemoryObjectReceiveStream.values()', options, true);
+    return next as Promise<IteratorResult<T, undefined>>;
+  }
+
+  /** An item, or the result of an iterator's step; they differ in how they tell the end of the stream as well. */
+  #receive(where: string, options: WaitOptions | undefined, iterates: boolean): Promise<unknown> {
     try {
       const scope = scopeOfWait(where, options);
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
       const channel = this.#channel;
       if (this.#isClosed) throw closed('receive');
-      if (channel.hasItem) return completed({ done: false, value: channel.take() });
+      if (channel.hasItem) {
+        const item = channel.take();
+        return completed(iterates ? { done: false, value: item } : item);
+      }
       if (channel.sendEnds === 0) {
-        if (channel.failure !== undefined) throw channel.failure;
+        if (channel.failure !== undefined || !iterates) throw channel.failure ?? ended();
         return completed({ done: true, value: undefined });
       }
-      const receiving = channel.receivers.wait('an item', scope, { end: this, iterates: true }, options);
+      const receiving = channel.receivers.wait('an item', scope, { end: this, iterates }, options);
       channel.admit();
-      return receiving as Promise<IteratorResult<T, undefined>>;
+      return receiving;
     } catch (error) {
       return rejected(error);
     }

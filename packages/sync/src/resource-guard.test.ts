@@ -1,5 +1,6 @@
 import { BusyResourceError, moveOnAfter, sleep, taskGroup } from '@taskscope/core';
 import { fuzzSchedule, virtualTime } from '@taskscope/testing';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { cancelEverywhere } from './cancel-everywhere.fixture.js';
@@ -129,6 +130,29 @@ describe('nothing is lost', () => {
       const results = await taskGroup((tg) => [0, 1, 4, 9].map((at) => tg.startSoon(use, guard, at)));
       expect(results!.map((handle) => handle.returnValue)).toEqual([true, false, true, true]);
       expect(guard.statistics().inUse).toBe(false);
+    }),
+  );
+});
+
+test('against a model: at any time there is at most one user, whoever enters and leaves in whatever order', () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(fc.constant('enter' as const), fc.nat(5))), (steps) => {
+      const guard = new ResourceGuard();
+      const entered: Disposable[] = [];
+      let user: Disposable | undefined;
+      for (const step of steps) {
+        if (step !== 'enter') {
+          const leaving = entered[step];
+          leaving?.[Symbol.dispose]();
+          if (leaving === user) user = undefined;
+        } else if (user !== undefined) {
+          expect(() => guard.enter()).toThrow(BusyResourceError);
+        } else {
+          user = guard.enter();
+          entered.push(user);
+        }
+        expect(guard.statistics()).toEqual({ inUse: user !== undefined });
+      }
     }),
   );
 });
