@@ -1,13 +1,13 @@
 /** The program as its users see it. */
 
 import { expect, test, vi } from 'vitest';
-import { startProgram } from './program.fixture.js';
+import { startProgram } from '../../program.fixture.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
 test('in a pipe: lines, and a table', async () => {
   const options = '--items 8 --produce-every 1 --consume-every 5 --buffer 3'.split(' ');
-  const { code, stdout, stderr } = await startProgram('main.ts', ...options).ended;
+  const { code, stdout, stderr } = await startProgram(import.meta.url, 'main.ts', ...options).ended;
   expect(stderr).toBe('');
   expect(stdout).not.toContain('\u001B');
   const [lines, rows] = stdout.split('\n\n');
@@ -27,7 +27,7 @@ test('in a pipe: lines, and a table', async () => {
 });
 
 test('bad arguments', async () => {
-  const { code, stdout, stderr } = await startProgram('main.ts', '--items', '1.5').ended;
+  const { code, stdout, stderr } = await startProgram(import.meta.url, 'main.ts', '--items', '1.5').ended;
   expect(stderr).toMatch(/^error: .*argument '1\.5' is invalid\. Give a whole number\./);
   expect(stdout).toBe('');
   expect(code).toBe(2);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Interrupted } from './interrupt.js';
-import { startProgram } from './program.fixture.js';
+import { startProgram } from '../../program.fixture.js';
 
 test('the exit code is that of a shell', () => {
   expect(new Interrupted('SIGINT').exitCode).toBe(130);
@@ -11,7 +11,7 @@ test('the exit code is that of a shell', () => {
 test.skipIf(process.platform === 'win32').each(['SIGINT', 'SIGTERM'] as const)(
   'after a SIGINT that the program takes its time with, %s kills it',
   async (second) => {
-    const program = startProgram('interrupt.fixture.ts');
+    const program = startProgram(import.meta.url, 'interrupt.fixture.ts');
     await program.printed('working');
     program.kill('SIGINT');
     await program.printed('cleaning up');

@@ -3,7 +3,7 @@
 import { chmodSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { startProgram } from './program.fixture.js';
+import { startProgram } from '../../program.fixture.js';
 import { temporaryFolder } from './temporary-folder.fixture.js';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -12,7 +12,7 @@ const isWindows = process.platform === 'win32';
 
 test('in a pipe: a table on stdout, nothing on stderr', async () => {
   const root = temporaryFolder({ a: 'contents', 'b/c': 'contents', d: 'CONTENTS' });
-  const { code, stdout, stderr } = await startProgram('main.ts', root).ended;
+  const { code, stdout, stderr } = await startProgram(import.meta.url, 'main.ts', root).ended;
   expect(stderr).toBe('');
   expect(stdout.replace(/\d+\.\d s/, '0.1 s')).toBe(`\
 Duplicates below ${root}
@@ -29,7 +29,14 @@ wasted  copies  size  files
 
 test('--json', async () => {
   const root = temporaryFolder({ a: 'contents', b: 'contents' });
-  const { code, stdout, stderr } = await startProgram('main.ts', '--json', root, '--limit', '1').ended;
+  const { code, stdout, stderr } = await startProgram(
+    import.meta.url,
+    'main.ts',
+    '--json',
+    root,
+    '--limit',
+    '1',
+  ).ended;
   expect(JSON.parse(stdout)).toMatchObject({
     root,
     complete: true,
@@ -43,7 +50,7 @@ test('--json', async () => {
 });
 
 test('without arguments: the node_modules of this repository', async () => {
-  const { code, stdout, stderr } = await startProgram('main.ts', '--json').ended;
+  const { code, stdout, stderr } = await startProgram(import.meta.url, 'main.ts', '--json').ended;
   const report = JSON.parse(stdout) as { root: string; complete: boolean; files: number };
   expect(report).toMatchObject({ root: expect.stringMatching(/node_modules$/), complete: true });
   expect(report.files).toBeGreaterThan(1000);
@@ -52,7 +59,12 @@ test('without arguments: the node_modules of this repository', async () => {
 });
 
 test('shows the progress on stderr when asked to, and removes it', async () => {
-  const { code, stderr, stdout } = await startProgram('main.ts', '--progress', temporaryFolder()).ended;
+  const { code, stderr, stdout } = await startProgram(
+    import.meta.url,
+    'main.ts',
+    '--progress',
+    temporaryFolder(),
+  ).ended;
   expect(stderr).toContain('0 files found');
   expect(stderr.endsWith('\r\u001B[K')).toBe(true);
   expect(stdout).not.toContain('\u001B');
@@ -60,7 +72,7 @@ test('shows the progress on stderr when asked to, and removes it', async () => {
 });
 
 test('--help', async () => {
-  const { code, stdout, stderr } = await startProgram('main.ts', '--help').ended;
+  const { code, stdout, stderr } = await startProgram(import.meta.url, 'main.ts', '--help').ended;
   expect(stdout).toMatch(/^Usage: find-duplicates \[options\] \[path\]/);
   expect(stderr).toBe('');
   expect(code).toBe(0);
@@ -75,7 +87,7 @@ test.each([
   [['package.json'], 'it is not a folder'],
   [['.', '.'], 'too many arguments'],
 ])('bad arguments: %s', async (args, message) => {
-  const { code, stdout, stderr } = await startProgram('main.ts', ...args).ended;
+  const { code, stdout, stderr } = await startProgram(import.meta.url, 'main.ts', ...args).ended;
   expect(stderr).toMatch(/^error: /);
   expect(stderr).toContain(message);
   expect(stdout).toBe('');
@@ -91,7 +103,7 @@ test.runIf(process.platform === 'linux')('unreadable files are reported, and sur
   const forbidden = process.getuid?.() === 0 ? [] : ['  forbidden: permission denied'];
   const unreadable = [...forbidden, '  \uFFFD: no such file or directory'];
 
-  const { code, stdout } = await startProgram('main.ts', root).ended;
+  const { code, stdout } = await startProgram(import.meta.url, 'main.ts', root).ended;
   expect(stdout).toContain(`\n${unreadable.length} could not be read:\n${unreadable.join('\n')}\n`);
   expect(stdout).toMatch(/ 8 B {2}a\n +b\n/);
   expect(code).toBe(0);
@@ -107,7 +119,14 @@ describe.skipIf(isWindows)('files that take for ever', () => {
 
   test('are given up after --file-timeout', async () => {
     const root = folderWithEndlessFiles();
-    const { code, stdout } = await startProgram('main.ts', root, '--file-timeout', '1000', '--json').ended;
+    const { code, stdout } = await startProgram(
+      import.meta.url,
+      'main.ts',
+      root,
+      '--file-timeout',
+      '1000',
+      '--json',
+    ).ended;
     expect(JSON.parse(stdout)).toMatchObject({
       complete: true,
       sets: [{ paths: ['a', 'b'] }],
@@ -123,7 +142,7 @@ describe.skipIf(isWindows)('files that take for ever', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)('%s prints what was found so far, and exits with %i', async (signal, exitCode) => {
-    const program = startProgram('main.ts', folderWithEndlessFiles(), '--progress');
+    const program = startProgram(import.meta.url, 'main.ts', folderWithEndlessFiles(), '--progress');
     await program.printed('1 duplicate');
     const began = performance.now();
     program.kill(signal);
@@ -137,7 +156,13 @@ describe.skipIf(isWindows)('files that take for ever', () => {
   });
 
   test('and with --json, which then says that it is incomplete', async () => {
-    const program = startProgram('main.ts', folderWithEndlessFiles(), '--progress', '--json');
+    const program = startProgram(
+      import.meta.url,
+      'main.ts',
+      folderWithEndlessFiles(),
+      '--progress',
+      '--json',
+    );
     await program.printed('1 duplicate');
     program.kill('SIGINT');
     const { code, stdout } = await program.ended;

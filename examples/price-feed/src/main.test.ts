@@ -3,12 +3,12 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ask, ignore, listen } from './client.fixture.js';
-import { startProgram, type Program } from './program.fixture.js';
+import { startProgram, type Program } from '../../program.fixture.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
 async function startService(...args: string[]): Promise<{ program: Program; url: string }> {
-  const program = startProgram('main.ts', '--port', '0', ...args);
+  const program = startProgram(import.meta.url, 'main.ts', '--port', '0', ...args);
   await program.printed('Ctrl-C ends.');
   const [, url] = /(http:\S+)\/\. Ctrl-C/.exec(program.stdout())!;
   return { program, url: url! };
@@ -69,27 +69,34 @@ test('a port that is in use', async () => {
   onTestFinished(() => void other.close());
   await new Promise((resolve) => other.on('listening', resolve));
   const { port } = other.address() as AddressInfo;
-  const { code, stdout, stderr } = await startProgram('main.ts', '--port', `${port}`).ended;
+  const { code, stdout, stderr } = await startProgram(import.meta.url, 'main.ts', '--port', `${port}`).ended;
   expect(stderr).toBe(`error: cannot listen on 127.0.0.1, port ${port}: something else listens there\n`);
   expect(stdout).toBe('');
   expect(code).toBe(1);
 });
 
 test('an address that is not ours', async () => {
-  const { code, stderr } = await startProgram('main.ts', '--port', '0', '--host', '192.0.2.1').ended;
+  const { code, stderr } = await startProgram(
+    import.meta.url,
+    'main.ts',
+    '--port',
+    '0',
+    '--host',
+    '192.0.2.1',
+  ).ended;
   expect(stderr).toMatch(/^error: cannot listen on 192\.0\.2\.1, port 0: listen EADDRNOTAVAIL/);
   expect(code).toBe(1);
 });
 
 test('--help', async () => {
-  const { code, stdout, stderr } = await startProgram('main.ts', '--help').ended;
+  const { code, stdout, stderr } = await startProgram(import.meta.url, 'main.ts', '--help').ended;
   expect(stdout).toMatch(/^Usage: price-feed \[options\]/);
   expect(stderr).toBe('');
   expect(code).toBe(0);
 });
 
 test('bad arguments', async () => {
-  const { code, stdout, stderr } = await startProgram('main.ts', '--port', 'http').ended;
+  const { code, stdout, stderr } = await startProgram(import.meta.url, 'main.ts', '--port', 'http').ended;
   expect(stderr).toMatch(/^error: .*argument 'http' is invalid/);
   expect(stdout).toBe('');
   expect(code).toBe(2);

@@ -3,7 +3,7 @@
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { chromium as findChromium } from '../../../tools/chromium.mjs';
-import { startProgram } from './program.fixture.js';
+import { startProgram } from '../../program.fixture.js';
 
 // Where there is no Chromium, it may have to be installed first.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 600_000 });
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => browser?.close());
 
 test.skipIf(process.platform === 'win32')('shows prices that change, and whether they are live', async () => {
-  const program = startProgram('main.ts', '--port', '0', '--speed', '5');
+  const program = startProgram(import.meta.url, 'main.ts', '--port', '0', '--speed', '5');
   await program.printed('Ctrl-C ends.');
   const [, url] = /(http:\S+\/)\. Ctrl-C/.exec(program.stdout())!;
 

@@ -39,7 +39,10 @@ export function refusal(
   return promise;
 }
 
-/** Costs budget as well: a loop that swallows its cancellation must not keep the event loop from its other work. */
+/**
+ * Costs budget as well: a loop that swallows its cancellation must not keep the event loop from its other
+ * work.
+ */
 function refused(error: unknown): Promise<never> {
   const promise = hasBudget('hand-over')
     ? Promise.reject(error)
@@ -63,7 +66,9 @@ export abstract class Wait<T> extends Member implements WaitInfo {
   readonly promise: Promise<T>;
   readonly scope: ScopeNode;
   readonly label: string;
-  /** Whether something outside the runtime will end it: for virtual clocks, to which it is then no deadlock. */
+  /**
+   * Whether something outside the runtime will end it: for virtual clocks, to which it is then no deadlock.
+   */
   isForeign = false;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: unknown) => void;
@@ -214,8 +219,9 @@ class SuspendedWait<T> extends Wait<T> {
 
 /**
  * Waits for what a callback brings. `start` is called at once, with two functions of which the first to be
- * called ends the wait; what it returns undoes the wait when it is cancelled, and is called at most once,
- * never after `resolve` or `reject`. Every other wait can be built on this one.
+ * called ends the wait (they return whether it was still pending); what `start` returns undoes the wait
+ * when it is cancelled, and is called at most once, never after `resolve` or `reject`. Every other wait can
+ * be built on this one.
  *
  * In a cancelled scope it rejects without calling `start`. When it is cancelled later, the undo function is
  * called in the same call that cancels, and the promise rejects; when `resolve` came first, its value is
@@ -247,7 +253,7 @@ class SuspendedWait<T> extends Wait<T> {
  * ```
  */
 export function suspend<T>(
-  start: (resolve: (value: T) => void, reject: (error: unknown) => void) => Undo,
+  start: (resolve: (value: T) => boolean, reject: (error: unknown) => boolean) => Undo,
   options?: SuspendOptions,
 ): Promise<T> {
   try {

@@ -4,7 +4,7 @@ import { Cancelled, CancelScope, ClosedResourceError, EndOfStream, run } from '@
 import { currentScope } from '@taskscope/core/lowlevel';
 import { describe, expect, test, vi } from 'vitest';
 
-import { errorOf, listeners, turns } from '../../sync/src/observing.fixture.js';
+import { errorOf, listeners, turns } from '../../core/src/observing.fixture.js';
 import { bytes, collect, textOf } from './bytes.fixture.js';
 import {
   BufferedByteReceiveStream,

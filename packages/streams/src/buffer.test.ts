@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { turns } from '../../sync/src/observing.fixture.js';
+import { turns } from '../../core/src/observing.fixture.js';
 import { Buffer } from './buffer.js';
 
 describe('a buffer', () => {

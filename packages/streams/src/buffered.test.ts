@@ -15,7 +15,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest';
 
 import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
 import { testCancellation } from '../../sync/src/cancellation.fixture.js';
-import { errorOf } from '../../sync/src/observing.fixture.js';
+import { errorOf } from '../../core/src/observing.fixture.js';
 import { bytes, collect, textOf } from './bytes.fixture.js';
 import {
   BufferedByteReceiveStream,

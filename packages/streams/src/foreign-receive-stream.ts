@@ -156,16 +156,7 @@ export class ForeignReceiveStream<T> implements ObjectReceiveStream<T>, Inbox<T>
       if (this.#over !== undefined) return completed(outcomeOf(this.#over, shape));
       return suspend(
         (resolve, reject) => {
-          const leave = this.#receivers.enlist(shape, {
-            resolve(value) {
-              resolve(value);
-              return true;
-            },
-            reject(error) {
-              reject(error);
-              return true;
-            },
-          });
+          const leave = this.#receivers.enlist(shape, { resolve, reject });
           this.#source.request();
           return leave;
         },

@@ -90,16 +90,7 @@ export class ForeignSendStream<T> implements ObjectSendStream<T>, Outbox {
       }
       return suspend<void>(
         (resolve, reject) => {
-          const leave = this.#senders.enlist(item, {
-            resolve() {
-              resolve();
-              return true;
-            },
-            reject(error) {
-              reject(error);
-              return true;
-            },
-          });
+          const leave = this.#senders.enlist(item, { resolve, reject });
           this.#sink.request();
           return leave;
         },

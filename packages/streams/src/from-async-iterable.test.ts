@@ -17,7 +17,7 @@ import { fuzzSchedule, virtualTime, waitAllTasksBlocked } from '@taskscope/testi
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
 import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
-import { errorOf, turns, unhandledRejections } from '../../sync/src/observing.fixture.js';
+import { errorOf, turns, unhandledRejections } from '../../core/src/observing.fixture.js';
 import {
   createMemoryObjectStream,
   fromAsyncIterable,

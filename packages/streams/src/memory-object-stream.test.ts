@@ -30,7 +30,7 @@ import {
   pendingOperation,
   type Real,
 } from '../../sync/src/model.fixture.js';
-import { errorOf, listeners, turns } from '../../sync/src/observing.fixture.js';
+import { errorOf, listeners, turns } from '../../core/src/observing.fixture.js';
 import {
   createMemoryObjectStream,
   select,

@@ -702,8 +702,7 @@ function rejectOf<D extends { readonly end: unknown }>(
   end: unknown,
   error: () => Error,
 ): void {
-  // All of them first: a selection that is rejected takes other entries out as well.
-  for (const entry of Array.from(queue)) {
+  for (const entry of queue) {
     if (entry.data.end !== end) continue;
     queue.remove(entry);
     entry.reject(error());

@@ -16,7 +16,7 @@ import fc from 'fast-check';
 import { getEventListeners } from 'node:events';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
-import { errorOf, unhandledRejections } from '../../sync/src/observing.fixture.js';
+import { errorOf, unhandledRejections } from '../../core/src/observing.fixture.js';
 import { MessageRouter, type Overflow, type Subscription } from './message-router.js';
 import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
 import { select } from './select.js';

@@ -38,7 +38,7 @@ import { build } from 'esbuild';
 import { afterAll, describe, expect, expectTypeOf, test } from 'vitest';
 
 import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
-import { errorOf, listeners, turns, unhandledRejections } from '../../sync/src/observing.fixture.js';
+import { errorOf, listeners, turns, unhandledRejections } from '../../core/src/observing.fixture.js';
 import { bytes, collect, textOf } from './bytes.fixture.js';
 import type * as Streams from './index.js';
 import {

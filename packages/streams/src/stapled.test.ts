@@ -11,7 +11,7 @@ import { virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
 import { testCancellation } from '../../sync/src/cancellation.fixture.js';
-import { errorOf, unhandledRejections } from '../../sync/src/observing.fixture.js';
+import { errorOf, unhandledRejections } from '../../core/src/observing.fixture.js';
 import { bytes, collect, textOf } from './bytes.fixture.js';
 import {
   BufferedByteReceiveStream,

@@ -15,7 +15,7 @@ import { describe, expect, test } from 'vitest';
 
 import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
 import { testCancellation } from '../../sync/src/cancellation.fixture.js';
-import { errorOf, turns } from '../../sync/src/observing.fixture.js';
+import { errorOf, turns } from '../../core/src/observing.fixture.js';
 import { createWatch, select, type WatchReceiver } from './index.js';
 
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];

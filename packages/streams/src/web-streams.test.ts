@@ -20,7 +20,7 @@ import { MockClock, virtualTime, waitAllTasksBlocked } from '@taskscope/testing'
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
 import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
-import { errorOf, listeners, turns, unhandledRejections } from '../../sync/src/observing.fixture.js';
+import { errorOf, listeners, turns, unhandledRejections } from '../../core/src/observing.fixture.js';
 import { bytes, collect, textOf } from './bytes.fixture.js';
 import {
   BufferedByteReceiveStream,

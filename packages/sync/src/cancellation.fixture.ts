@@ -12,7 +12,7 @@ import {
 import { MockClock, virtualTime } from '@taskscope/testing';
 import { describe, expect, test } from 'vitest';
 
-import { errorOf, listeners, unhandledRejections } from './observing.fixture.js';
+import { errorOf, listeners, unhandledRejections } from '../../core/src/observing.fixture.js';
 
 /** Something to wait for, of which nothing is to be had yet. */
 export interface Awaited {

@@ -26,7 +26,7 @@ import {
   type Model,
   type Real,
 } from './model.fixture.js';
-import { errorOf } from './observing.fixture.js';
+import { errorOf } from '../../core/src/observing.fixture.js';
 
 /** Begins a task that borrows on behalf of `borrower`, and returns when it waits or has ended. */
 async function borrow(tg: TaskGroup, limiter: CapacityLimiter, borrower: unknown): Promise<void> {

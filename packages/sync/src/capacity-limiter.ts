@@ -228,16 +228,7 @@ export class CapacityLimiter {
     return suspend<Releaser>(
       (resolve, reject) => {
         this.#waiting.add(borrower.key);
-        const leave = this.#queue.enlist(borrower, {
-          resolve(releaser) {
-            resolve(releaser);
-            return true;
-          },
-          reject(error) {
-            reject(error);
-            return true;
-          },
-        });
+        const leave = this.#queue.enlist(borrower, { resolve, reject });
         return () => {
           leave();
           this.#waiting.delete(borrower.key);

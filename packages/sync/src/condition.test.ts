@@ -30,7 +30,7 @@ import {
   type Model,
   type Real,
 } from './model.fixture.js';
-import { errorOf } from './observing.fixture.js';
+import { errorOf } from '../../core/src/observing.fixture.js';
 
 const idle = { tasksWaiting: 0, lockStatistics: { locked: false, owner: undefined, tasksWaiting: 0 } };
 

@@ -21,7 +21,7 @@ import {
   ResourceGuard,
   Semaphore,
 } from './index.js';
-import { errorOf, listeners, turns } from './observing.fixture.js';
+import { errorOf, listeners, turns } from '../../core/src/observing.fixture.js';
 
 vi.mock('../../core/src/platform/node.js', () => import('../../core/src/platform/browser.js'));
 

@@ -23,7 +23,7 @@ import {
   type Model,
   type Real,
 } from './model.fixture.js';
-import { errorOf, unhandledRejections } from './observing.fixture.js';
+import { errorOf, unhandledRejections } from '../../core/src/observing.fixture.js';
 
 describe('a future', () => {
   test(

@@ -20,7 +20,7 @@ import { cancelEverywhere } from './cancel-everywhere.fixture.js';
 import { testCancellation } from './cancellation.fixture.js';
 import { CapacityLimiter, Event, Lock, Semaphore, type Releaser } from './index.js';
 import { checkLockModel } from './lock-model.fixture.js';
-import { errorOf } from './observing.fixture.js';
+import { errorOf } from '../../core/src/observing.fixture.js';
 
 const free = { locked: false, owner: undefined, tasksWaiting: 0 };
 

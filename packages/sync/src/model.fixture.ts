@@ -11,7 +11,7 @@ import {
 import { bindToScope } from '@taskscope/core/lowlevel';
 import fc from 'fast-check';
 
-import { turns } from './observing.fixture.js';
+import { turns } from '../../core/src/observing.fixture.js';
 
 /** How an operation is doing: pending, done, or the name of the error that it rejected with. */
 export type Status = string;

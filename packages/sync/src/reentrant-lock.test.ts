@@ -17,7 +17,7 @@ import { cancelEverywhere } from './cancel-everywhere.fixture.js';
 import { testCancellation } from './cancellation.fixture.js';
 import { Lock, ReentrantLock, type Releaser } from './index.js';
 import { checkLockModel } from './lock-model.fixture.js';
-import { errorOf } from './observing.fixture.js';
+import { errorOf } from '../../core/src/observing.fixture.js';
 
 describe('a reentrant lock', () => {
   test(

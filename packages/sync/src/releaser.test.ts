@@ -2,7 +2,7 @@ import { CancelScope, run, sleepForever } from '@taskscope/core';
 import { describe, expect, test } from 'vitest';
 
 import { CapacityLimiter, Lock, ReentrantLock, Releaser, Semaphore } from './index.js';
-import { unhandledRejections } from './observing.fixture.js';
+import { unhandledRejections } from '../../core/src/observing.fixture.js';
 
 describe('a releaser', () => {
   test('gives back once, however often and in whichever way it is asked to', () => {

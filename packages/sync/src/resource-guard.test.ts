@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 
 import { cancelEverywhere } from './cancel-everywhere.fixture.js';
 import { ResourceGuard } from './index.js';
-import { errorOf } from './observing.fixture.js';
+import { errorOf } from '../../core/src/observing.fixture.js';
 
 describe('a resource guard', () => {
   test('lets one in at a time, and says what is being done', () => {

@@ -15,7 +15,7 @@ import {
   type Model,
   type Real,
 } from './model.fixture.js';
-import { errorOf } from './observing.fixture.js';
+import { errorOf } from '../../core/src/observing.fixture.js';
 
 describe('a semaphore', () => {
   test(

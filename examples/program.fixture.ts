@@ -19,13 +19,15 @@ export interface Program {
 }
 
 /**
- * Starts a program of this folder, with its output in pipes. What still runs at the end of the test is
+ * Starts a program that lies beside a test, with its output in pipes. What still runs at the end of the test is
  * killed.
+ *
+ * @param test - The test's `import.meta.url`.
  */
-export function startProgram(file: string, ...args: string[]): Program {
+export function startProgram(test: string, file: string, ...args: string[]): Program {
   const node = ['--conditions=@taskscope/source', '--import', 'tsx'];
-  const child = spawn(process.execPath, [...node, fileURLToPath(new URL(file, import.meta.url)), ...args], {
-    cwd: fileURLToPath(new URL('..', import.meta.url)),
+  const child = spawn(process.execPath, [...node, fileURLToPath(new URL(file, test)), ...args], {
+    cwd: fileURLToPath(new URL('..', test)),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
