@@ -16,10 +16,13 @@ export default defineConfig({
       'conformance/**/*.test.ts',
       'benchmarks/**/*.test.ts',
       'tools/**/*.test.ts',
+      'docs/{.vitepress,checks}/*.test.ts',
     ],
     exclude: ['**/node_modules/**', '**/dist/**'],
     // What a test prints is of interest only if it fails.
     silent: 'passed-only',
     testTimeout: 10_000,
+    // Shuffled schedules: `npm test` and `pnpm fuzz` ask for them.
+    ...(process.env['TASKSCOPE_FUZZ_RUNS'] === undefined ? {} : { runner: './tools/fuzz-runner.ts' }),
   },
 });

@@ -72,7 +72,7 @@ export function workspaceFolders() {
   const nested = ['packages', 'examples'].flatMap((parent) =>
     existsSync(join(root, parent)) ? readdirSync(join(root, parent)).map((name) => join(parent, name)) : [],
   );
-  return [...nested.sort(), 'benchmarks', 'conformance'];
+  return [...nested.sort(), 'benchmarks', 'conformance', 'docs'];
 }
 
 /** @param {string} output */

@@ -1,6 +1,7 @@
-// Finding a Chromium for the tests that need a browser, and installing one where that is possible.
+// Finding a Chromium for the tests that need a browser, installing one where that is possible, and starting it.
 
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { exec } from './exec.mjs';
 
@@ -73,6 +74,46 @@ export async function chromium(progress = (message) => process.stderr.write(`${m
   }
   progress(`Chromium is installed: ${installed}`);
   return installed;
+}
+
+const ARGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/**
+ * Starts a headless Chromium with a new profile.
+ *
+ * @param {(message: string) => void} [progress]
+ * @returns {Promise<{ context: import('playwright-core').BrowserContext, close: () => Promise<void> }>}
+ * @throws {Error} as chromium() does.
+ */
+export async function launchChromium(progress) {
+  const executablePath = await chromium(progress);
+  // Imported here because it is not there yet when this module is loaded for a first install.
+  const { chromium: driver } = await import('playwright-core');
+  const profile = mkdtempSync(join(tmpdir(), 'taskscope-chromium-'));
+  const removeProfile = () => rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  try {
+    const options = { executablePath, headless: true, args: ARGS };
+    const context = await driver.launchPersistentContext(profile, options);
+    return {
+      context,
+      async close() {
+        await context.close();
+        removeProfile();
+      },
+    };
+  } catch (error) {
+    removeProfile();
+    throw error;
+  }
 }
 
 /** The first Chromium of those that are on the PATH or where it is usually installed. */

@@ -77,7 +77,8 @@ export function documentedFiles(): string[] {
       `packages/${name}/README.md`,
       ...list(`packages/${name}/src`, /(?<!\.test|\.fixture)\.ts$/),
     ]),
-    ...list('docs', /\.md$/),
+    // The API reference is made of the doc comments, whose examples are here already.
+    ...list('docs', /^(?!(api|node_modules)[/\\]).*\.md$/),
   ].filter((file) => existsSync(join(root, file)));
 }
 

@@ -70,10 +70,11 @@ export function node(args, options) {
  *
  * @param {string} packageName
  * @param {readonly string[]} args
- * @param {Parameters<typeof exec>[2] & { bin?: string }} [options] `bin`: which of the package's programs, if it has several
+ * @param {Parameters<typeof exec>[2] & { bin?: string, from?: string }} [options] `bin`: which of the package's programs, if
+ *   it has several; `from`: the folder of the workspace whose dependency it is
  */
-export function tool(packageName, args, { bin, ...options } = {}) {
-  const folder = join(root, 'node_modules', packageName);
+export function tool(packageName, args, { bin, from = '', ...options } = {}) {
+  const folder = join(root, from, 'node_modules', packageName);
   const { bin: bins } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   const file = typeof bins === 'string' ? bins : bins[bin ?? basename(packageName)];
   return node([join(folder, file), ...args], options);

@@ -2,8 +2,6 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import process from 'node:process';
 
-import type { Group } from './workload.js';
-
 /** Where something was measured, and with which versions. */
 export interface Environment {
   readonly runtime: string;
@@ -15,17 +13,14 @@ export interface Environment {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-export function environmentOf(groups: readonly Group[]): Environment {
-  const peers = groups.flatMap(({ workloads }) =>
-    workloads.flatMap(({ contenders }) => contenders.map(({ peer }) => peer)),
-  );
-  const names = [...new Set(peers.flatMap(({ packages }) => packages)), 'tinybench'];
+/** @param packages - Those whose versions matter. */
+export function environmentOf(packages: readonly string[]): Environment {
   return {
     ...runtime(),
     platform: `${process.platform} ${process.arch}`,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
-    versions: Object.fromEntries(names.map((name) => [name, versionOf(name)])),
+    versions: Object.fromEntries(packages.map((name) => [name, versionOf(name)])),
   };
 }
 

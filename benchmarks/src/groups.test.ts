@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { runOnce, WrongResult } from './check.js';
 import { groups } from './groups/index.js';
+import { growths, SIZES } from './growth/workloads.js';
 import { native } from './peers/native.js';
 import { taskscope } from './peers/taskscope.js';
 
@@ -14,6 +15,19 @@ describe.each(groups.map((group) => ({ title: group.title, group })))('$title', 
       });
     }
   }
+});
+
+describe.each(growths)('$title', ({ at }) => {
+  for (const [index, contender] of at(5).contenders.entries()) {
+    test(`five: ${contender.peer.name}`, async () => {
+      const workload = at(5);
+      await runOnce(workload, workload.contenders[index]!);
+    });
+  }
+});
+
+test('each size of what grows has a name of its own', () => {
+  for (const { at } of growths) expect(new Set(SIZES.map((size) => at(size).name)).size).toBe(SIZES.length);
 });
 
 test('taskscope comes first, then the floor', () => {

@@ -11,7 +11,7 @@ export interface Effort {
   readonly runs: number;
   /** Milliseconds of a turn. */
   readonly time: number;
-  /** Milliseconds before the first turn, for the compiler. */
+  /** Milliseconds before the first turn, for the compiler; 0: none. */
   readonly warmup: number;
 }
 
@@ -52,7 +52,6 @@ export interface Finding {
 export async function measure(workload: Workload, effort: Effort): Promise<Finding | undefined> {
   const { contenders } = workload;
   if (workload.measure === 'memory' && !canCollectGarbage) return undefined;
-  const takeTurn = workload.measure === 'memory' ? weigh : time;
   const turns = contenders.map((): number[][] => []);
   for (let round = 0; round < effort.runs; round++) {
     for (let i = 0; i < contenders.length; i++) {
@@ -84,7 +83,21 @@ export async function measure(workload: Workload, effort: Effort): Promise<Findi
   };
 }
 
-/** One turn: nanoseconds an operation, for each time that the workload was run. */
+/**
+ * One turn: nanoseconds or bytes an operation, for each time that the workload was run.
+ *
+ * @param isFirst - Whether the contender has to warm up.
+ */
+export async function takeTurn(
+  workload: Workload,
+  contender: Contender,
+  effort: Effort,
+  isFirst: boolean,
+): Promise<number[]> {
+  if (workload.measure === 'memory') return await weigh(workload, contender, isFirst);
+  return await time(workload, contender, effort, isFirst);
+}
+
 async function time(
   workload: Workload,
   contender: Contender,
@@ -95,8 +108,8 @@ async function time(
   collectGarbage();
   const bench = new Bench({
     time: effort.time,
-    iterations: 2,
-    warmup: isFirst,
+    iterations: 1,
+    warmup: isFirst && effort.warmup > 0,
     warmupTime: effort.warmup,
     warmupIterations: 1,
     retainSamples: true,
@@ -118,13 +131,7 @@ async function time(
   return result.latency.samples.map((milliseconds) => (milliseconds * 1e6) / workload.operations);
 }
 
-/** One turn: the bytes that a sleeping task takes. */
-async function weigh(
-  workload: Workload,
-  contender: Contender,
-  _effort: Effort,
-  isFirst: boolean,
-): Promise<number[]> {
+async function weigh(workload: Workload, contender: Contender, isFirst: boolean): Promise<number[]> {
   // What is only there once, and compiled code, is no part of a task.
   if (isFirst) await cancelOnce(workload, contender);
   const before = await heapUsed();

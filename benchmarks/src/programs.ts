@@ -49,6 +49,19 @@ export interface Programs {
   race: { tasks: number; rounds: number };
   /** Maps the numbers below `items` by an async function, `limit` at a time. The result is the sum of its results. */
   map: { items: number; limit: number; rounds: number };
+  /** Hands a lock from one task to the next, all of which wait for it. Counts the turns; the handing alone is timed. */
+  handOver: { count: number };
+  /** Cancels tasks that wait for a lock, all over the queue. Counts those that ended by it; this alone is timed. */
+  giveUp: { count: number };
+  /**
+   * Begins sleeps of many lengths, lets all of them become due, and then end. Counts those that ended. What is timed is
+   * both but not the time in between.
+   */
+  timers: { count: number };
+  /** Waits, all at once, each under a timeout of another length that does not strike. Counts what ended in time. */
+  deadlines: { count: number };
+  /** Adds subscribers, and takes them away in another order. Counts those that were there. */
+  subscribe: { count: number };
 }
 
 /** `count` times work that ends at once, one after the other; or `count` waits of a millisecond, all at once. */
@@ -120,6 +133,13 @@ const nested = (operation: string): Description<{ depth: number; rounds: number 
   tiny: (parameters) => ({ ...parameters, rounds: 2 }),
 });
 
+const counting = (operation: string): Description<{ count: number }> => ({
+  operation,
+  operations: ({ count }) => count,
+  expected: ({ count }) => count,
+  tiny: () => ({ count: 5 }),
+});
+
 const fanning = (operation: string): Description<Programs['fanOut']> => ({
   operation,
   operations: ({ subscribers, messages }) => subscribers * messages,
@@ -156,12 +176,7 @@ export const programs: { readonly [P in ProgramName]: Description<Programs[P]> }
   limiter: exclusion,
   moveOn: timed,
   fail: timed,
-  expire: {
-    operation: 'timeout',
-    operations: ({ count }) => count,
-    expected: ({ count }) => count,
-    tiny: () => ({ count: 3 }),
-  },
+  expire: counting('timeout'),
   nestedScopes: nested('scope'),
   nestedGroups: nested('group'),
   sleepers: {
@@ -191,4 +206,9 @@ export const programs: { readonly [P in ProgramName]: Description<Programs[P]> }
     expected: ({ items, rounds }) => rounds * 2 * sumBelow(items),
     tiny: ({ items, limit }) => ({ items: Math.min(items, 20), limit, rounds: 1 }),
   },
+  handOver: counting('turn'),
+  giveUp: counting('task'),
+  timers: counting('timer'),
+  deadlines: counting('timeout'),
+  subscribe: counting('subscriber'),
 };

@@ -61,3 +61,8 @@ export function workload<P extends ProgramName>(
     tiny: () => workload(name, program, tiny(parameters), peers, measure),
   };
 }
+
+/** The npm packages that take part. */
+export const packagesOf = (contenders: readonly Contender[]): string[] => [
+  ...new Set(contenders.flatMap(({ peer }) => peer.packages)),
+];

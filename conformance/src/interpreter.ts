@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { currentTime, run } from '@taskscope/core';
+import { run, type TaskContext } from '@taskscope/core';
+import type { Clock } from '@taskscope/core/lowlevel';
 import { fuzzSchedule, MockClock } from '@taskscope/testing';
 import { canonical } from './canonical.js';
 import { errorStatements } from './error-statements.js';
@@ -34,28 +35,50 @@ const statements: Statements = {
  *
  * @throws When the run fails in another way than its main task does, by a deadlock for example.
  */
-export async function interpret(program: Program, seed?: number): Promise<Trace> {
-  const env = new Environment(statements);
-  const trace = { outcome: 'ok' as How, end: NaN, traces: env.traces };
+export function interpret(program: Program, seed?: number): Promise<Trace> {
+  return trace(program, undefined, (main) =>
+    seed === undefined
+      ? run(main, { clock: new MockClock({ autojump: true }), escapes: 'error', lostContext: 'error' })
+      : fuzzSchedule(seed, main),
+  );
+}
+
+/**
+ * Runs a program as one is written for explicit mode: each wait is told its scope by `{ signal }`.
+ *
+ * @throws As {@link interpret}.
+ */
+export function interpretExplicitly(program: Program): Promise<Trace> {
+  const clock = new MockClock({ autojump: true });
+  return trace(program, clock, (main) => run(main, { clock, escapes: 'error' }));
+}
+
+type Main = (place?: TaskContext) => Promise<void>;
+
+async function trace(
+  program: Program,
+  explicitClock: Clock | undefined,
+  start: (main: Main) => Promise<void>,
+): Promise<Trace> {
+  const env = new Environment(statements, explicitClock);
+  const recorded = { outcome: 'ok' as How, end: NaN, traces: env.traces };
   let failure: unknown;
-  const main = async (): Promise<void> => {
+  const main: Main = async (place) => {
     for (const [name, spec] of Object.entries(program.objects)) createObject(env, name, spec);
     try {
-      await new Task(env, 'main').live(program.main);
+      await new Task(env, 'main', place).live(program.main);
     } catch (error) {
-      trace.outcome = canonical(error);
+      recorded.outcome = canonical(error);
       failure = error;
       throw error;
     } finally {
-      trace.end = currentTime();
+      recorded.end = env.now();
     }
   };
   try {
-    const clock = new MockClock({ autojump: true });
-    if (seed === undefined) await run(main, { clock, escapes: 'error', lostContext: 'error' });
-    else await fuzzSchedule(seed, main);
+    await start(main);
   } catch (error) {
     if (error !== failure && (error as Error).cause !== failure) throw error;
   }
-  return trace;
+  return recorded;
 }

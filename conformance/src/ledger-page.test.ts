@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { checkLedger } from './ledger.js';
 import { pageFile, readPageData, renderPage } from './ledger-page.js';
+import type { Mutation } from './mutations.js';
 
 test('docs/conformance.md is up to date', () => {
   const page = existsSync(pageFile) ? readFileSync(pageFile, 'utf8').replaceAll('\r\n', '\n') : '';
@@ -27,10 +28,22 @@ core\tanyio\ttests/test_taskgroups.py\tTest_C.test_c\tn/a\tthreads: none | at al
   accounted: ['core'],
   testFile: () => "describe('one', () => { test('a|b') }); test('<T> is _not_ `any_*`');",
 });
+const mutation: Mutation = {
+  id: 'some',
+  breaks: 'Something.',
+  file: 'some.ts',
+  text: '0',
+  instead: '1',
+  caughtBy: 'traces',
+};
 const page = renderPage({
   ledger,
   differences: '## Differences\n\nNone.\n',
   programs: 1500,
+  mutations: [
+    mutation,
+    { ...mutation, caughtBy: { file: 'src/a.test.ts', title: 'one > a|b', why: 'It is none.' } },
+  ],
 });
 
 test('the page says what is checked', () => {
@@ -38,9 +51,11 @@ test('the page says what is checked', () => {
   expect(page).toContain('1,500 small programs');
   expect(page).toContain('have 5 tests for the parts');
   expect(page).toContain('The 1 tests for `sync` are not accounted for yet');
+  expect(page).toContain('makes 2 mistakes in a copy');
+  expect(page).toContain('It fails when one of them goes unnoticed. 1 are');
   expect(page).toContain('## Differences\n\nNone.\n\n## Every test');
   const complete = { tests: ledger.tests, later: [], entries: ledger.entries, problems: [] };
-  const done = renderPage({ ledger: complete, differences: '', programs: 20 });
+  const done = renderPage({ ledger: complete, differences: '', programs: 20, mutations: [] });
   expect(done).not.toContain('not accounted for yet');
 });
 

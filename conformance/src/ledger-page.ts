@@ -16,6 +16,7 @@ import {
   root,
   type UpstreamTest,
 } from './ledger.js';
+import { type Mutation, mutations } from './mutations.js';
 
 /** Where the page is. */
 export const pageFile: string = join(root, 'docs/conformance.md');
@@ -27,6 +28,7 @@ export interface PageData {
   readonly differences: string;
   /** How many recorded programs there are. */
   readonly programs: number;
+  readonly mutations: readonly Mutation[];
 }
 
 /** What the page of this repository is made from. */
@@ -38,6 +40,7 @@ export function readPageData(): PageData {
     ledger: checkLedger(readLedger()),
     differences: readFileSync(join(root, 'conformance/differences.md'), 'utf8'),
     programs: lines.filter((line) => line !== '').length,
+    mutations,
   };
 }
 
@@ -47,14 +50,15 @@ const systems = new Map([
 ]);
 
 /** The text of the page. */
-export function renderPage({ ledger, differences, programs }: PageData): string {
+export function renderPage({ ledger, differences, programs, mutations: mistakes }: PageData): string {
   const files = byFile(ledger.tests);
-  return `<!-- Written by \`pnpm conformance:page\` from conformance/ledger and conformance/differences.md: edit those. -->
+  const byTraces = mistakes.filter(({ caughtBy }) => caughtBy === 'traces').length;
+  return `<!-- Written by \`pnpm conformance:page\` from conformance/ledger, conformance/differences.md and conformance/src/mutations.ts: edit those. -->
 
 # Conformance
 
 taskscope has the model of [Trio](https://trio.readthedocs.io) and the interface of [AnyIO](https://anyio.readthedocs.io). Two things
-show that it means the same by it.
+show that it means the same by it, and a third that they would notice if it did not.
 
 **Traces.** ${number(programs)} small programs made of tasks, groups, scopes, errors, locks and channels were run under Trio 0.34,
 which wrote down what each task did and at which instant. \`pnpm conformance\` runs the same programs on taskscope, in virtual time,
@@ -66,6 +70,11 @@ All of them give the same trace.
 that are ported. A ledger names for each of them the tests of ours that check the same behaviour, written afresh from the behaviour,
 or says why it cannot apply. \`npm test\` fails when an entry is missing, and when one names a test of ours that does not exist or
 is skipped. That a feature is missing does not count as a reason.${testsLater(ledger.later)}
+
+**Whether it would be noticed.** \`pnpm mutants\` makes ${number(mistakes.length)} mistakes in a copy of the sources, one at a time: a shield that is
+ignored, a waiter that is not removed, a hand-over that is skipped. It fails when one of them goes unnoticed. ${number(byTraces)} are
+noticed by the traces; the others, of which no trace shows anything, each by a test that is named beside the mistake, in
+[mutations.ts](../conformance/src/mutations.ts).
 
 ## The tests in figures
 

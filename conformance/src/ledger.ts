@@ -217,7 +217,8 @@ function wrongReferences(entries: readonly Entry[], testFile: Ledger['testFile']
   });
 }
 
-function wrongReference(
+/** What is wrong with a reference to one of the tests of a file; `tests` is undefined if there is no such file. */
+export function wrongReference(
   tests: readonly TestTitle[] | undefined,
   file: string,
   title: string,

@@ -18,6 +18,7 @@ Runs programs that were recorded under Trio, and compares the traces. Without a 
 conformance/programs.
 
   --only ID    run this program only (may be given more than once)
+  --bail       stop at the first program that fails
   --seeds N    run each program under N wake-up orders as well: its trace may not change
   --help       show this text`;
 
@@ -27,12 +28,13 @@ const patience = 5_000; // real milliseconds for one program, which takes a few
 class UsageError extends Error {}
 
 async function main(): Promise<number> {
-  const { paths, only, seeds, help } = readArguments();
+  const { paths, only, bail, seeds, help } = readArguments();
   if (help) {
     console.log(usage);
     return 0;
   }
   const programs = paths.flatMap(findFiles).flatMap(readPrograms);
+  if (programs.length === 0) throw new UsageError(`There is no program in ${paths.join(', ')}.`);
   const unknown = only.filter((id) => !programs.some((program) => program.id === id));
   if (unknown.length > 0) throw new UsageError(`There is no program ${unknown.join(', ')}.`);
 
@@ -41,6 +43,7 @@ async function main(): Promise<number> {
     if (only.length > 0 && !only.includes(program.id)) continue;
     if (await passes(program, seeds)) counts.passed++;
     else counts.failed++;
+    if (bail && counts.failed > 0) break;
   }
   console.log(`${counts.passed} passed, ${counts.failed} failed`);
   return counts.failed > 0 ? 1 : 0;
@@ -60,9 +63,10 @@ async function passes(program: Program, seeds: number): Promise<boolean> {
   return true;
 }
 
-/** Rejections that nobody handled. Each is a failure of the program that was running. */
-const unhandled: unknown[] = [];
-process.on('unhandledRejection', (reason) => unhandled.push(reason));
+/** Errors that nobody handled. Each is a failure of the program that was running. */
+const unhandled: string[] = [];
+process.on('unhandledRejection', (reason) => unhandled.push(`unhandled rejection: ${inspect(reason)}`));
+process.on('uncaughtException', (error) => unhandled.push(`uncaught error: ${inspect(error)}`));
 
 async function compare(program: Program, seed: number | undefined): Promise<string[]> {
   let timer: NodeJS.Timeout | undefined;
@@ -83,7 +87,7 @@ async function compare(program: Program, seed: number | undefined): Promise<stri
     clearTimeout(timer);
   }
   await setImmediate(); // by now every rejection without a handler is known
-  return [...differences, ...unhandled.splice(0).map((reason) => `unhandled rejection: ${inspect(reason)}`)];
+  return [...differences, ...unhandled.splice(0)];
 }
 
 function findFiles(path: string): string[] {
@@ -98,19 +102,28 @@ function readPrograms(file: string): Program[] {
   return lines.filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as Program);
 }
 
-function readArguments(): { paths: string[]; only: string[]; seeds: number; help: boolean } {
+interface Arguments {
+  readonly paths: readonly string[];
+  readonly only: readonly string[];
+  readonly bail: boolean;
+  readonly seeds: number;
+  readonly help: boolean;
+}
+
+function readArguments(): Arguments {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
       options: {
         only: { type: 'string', multiple: true, default: [] },
+        bail: { type: 'boolean', default: false },
         seeds: { type: 'string', default: '0' },
         help: { type: 'boolean', default: false },
       },
     });
     if (!/^\d+$/.test(values.seeds)) throw new Error(`--seeds takes a number, not '${values.seeds}'.`);
     const paths = positionals.length > 0 ? positionals : [defaultFolder];
-    return { paths, only: values.only, seeds: Number(values.seeds), help: values.help };
+    return { ...values, paths, seeds: Number(values.seeds) };
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
@@ -119,8 +132,7 @@ function readArguments(): { paths: string[]; only: string[]; seeds: number; help
 try {
   process.exitCode = await main();
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(`${error.message}\n\n${usage}`);
+  console.error(error instanceof UsageError ? `${error.message}\n\n${usage}` : error);
   process.exitCode = 2;
 }
 // A program that never ends must not keep the process. The timer by itself does not: it fires only if something else does.

@@ -1,12 +1,4 @@
-import {
-  CancelScope,
-  currentTime,
-  failAfter,
-  failAt,
-  moveOnAfter,
-  moveOnAt,
-  TimeoutError,
-} from '@taskscope/core';
+import { CancelScope, failAfter, failAt, moveOnAfter, moveOnAt, TimeoutError } from '@taskscope/core';
 import { canonical } from './canonical.js';
 import type { Body, Op } from './language.js';
 import { fromNow } from './plain-statements.js';
@@ -18,7 +10,8 @@ export const scopeStatements = {
     const scope = new CancelScope({
       ...(timeout !== undefined && { timeout }),
       ...(deadline !== undefined && { deadline }),
-      ...(shield !== undefined && { shield }),
+      ...(shield !== undefined && { shield, ...task.options }),
+      ...task.options,
     });
     await runInScope(task, statement, (body) => scope.run(body));
   },
@@ -29,22 +22,22 @@ export const scopeStatements = {
 
   async move_on_after(task, statement) {
     const { ms, shield = false } = statement;
-    await runInScope(task, statement, (body) => moveOnAfter(ms, body, { shield }));
+    await runInScope(task, statement, (body) => moveOnAfter(ms, body, { shield, ...task.options }));
   },
 
   async move_on_at(task, statement) {
     const { at, shield = false } = statement;
-    await runInScope(task, statement, (body) => moveOnAt(at, body, { shield }));
+    await runInScope(task, statement, (body) => moveOnAt(at, body, { shield, ...task.options }));
   },
 
   async fail_after(task, statement) {
     const { ms, shield = false } = statement;
-    await runInScope(task, statement, (body) => failAfter(ms, body, { shield }));
+    await runInScope(task, statement, (body) => failAfter(ms, body, { shield, ...task.options }));
   },
 
   async fail_at(task, statement) {
     const { at, shield = false } = statement;
-    await runInScope(task, statement, (body) => failAt(at, body, { shield }));
+    await runInScope(task, statement, (body) => failAt(at, body, { shield, ...task.options }));
   },
 
   cancel(task, { op, target, reason }) {
@@ -58,13 +51,13 @@ export const scopeStatements = {
   },
 
   set_deadline(task, { op, target, ms }) {
-    task.env.scopes.get(target).deadline = ms === null ? Infinity : currentTime() + ms;
+    task.env.scopes.get(target).deadline = ms === null ? Infinity : task.env.now() + ms;
     task.record(op, target, ms);
   },
 
   scope_state(task, { op, target }) {
     const scope = task.env.scopes.get(target);
-    task.record(op, target, scope.cancelCalled, fromNow(scope.deadline), scope.shield);
+    task.record(op, target, scope.cancelCalled, fromNow(task, scope.deadline), scope.shield);
   },
 } satisfies Statements;
 
@@ -82,7 +75,7 @@ async function runInScope(
       inside.scope = scope;
       task.env.scopes.bind(id, scope);
       try {
-        await task.do(body);
+        await task.doIn(scope, body);
       } catch (error) {
         inside.error = error;
         throw error;

@@ -4,7 +4,8 @@ import type { Statements } from './task.js';
 export const streamStatements = {
   async send(task, { op, end, value, raise }) {
     const sender = task.env.sendEnds.get(end);
-    if (await task.attempt(op, end, raise, () => sender.send(value))) task.record(op, end, value);
+    if (await task.attempt(op, end, raise, () => sender.send(value, task.options)))
+      task.record(op, end, value);
   },
 
   async send_nowait(task, { op, end, value, raise }) {
@@ -14,7 +15,7 @@ export const streamStatements = {
 
   async receive(task, { op, end, raise }) {
     const receiver = task.env.receiveEnds.get(end);
-    const received = await task.attempt(op, end, raise, () => receiver.receive());
+    const received = await task.attempt(op, end, raise, () => receiver.receive(task.options));
     if (received) task.record(op, end, received.value);
   },
 
@@ -26,7 +27,7 @@ export const streamStatements = {
 
   /** By hand, to tell an error of the iteration from one of the body. */
   async for_each(task, { op, end, body = [], raise }) {
-    const iterator = task.env.receiveEnds.get(end)[Symbol.asyncIterator]();
+    const iterator = task.env.receiveEnds.get(end).values(task.options)[Symbol.asyncIterator]();
     for (;;) {
       const step = await task.attempt(op, end, raise, () => iterator.next());
       if (step === undefined) return;

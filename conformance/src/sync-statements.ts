@@ -1,10 +1,12 @@
+import type { WaitOptions } from '@taskscope/core';
 import type { Body, Op } from './language.js';
 import { toNumber } from './objects.js';
 import type { Statements, Task } from './task.js';
 
 export const syncStatements = {
   async wait_event(task, { op, event }) {
-    if (await task.attempt(op, event, true, () => task.env.events.get(event).wait())) task.record(op, event);
+    if (await task.attempt(op, event, true, () => task.env.events.get(event).wait(task.options)))
+      task.record(op, event);
   },
 
   set_event(task, { op, event }) {
@@ -14,7 +16,7 @@ export const syncStatements = {
 
   async acquire(task, { op, object, borrower, raise }) {
     const ownable = findOwnable(task, object, borrower);
-    if (await task.attempt(op, object, raise, () => ownable.acquire())) task.record(op, object);
+    if (await task.attempt(op, object, raise, () => ownable.acquire(task.options))) task.record(op, object);
   },
 
   async acquire_nowait(task, { op, object, borrower, raise }) {
@@ -29,7 +31,7 @@ export const syncStatements = {
 
   async with(task, statement) {
     const ownable = findOwnable(task, statement.object, statement.borrower);
-    await holdAround(task, 'acquire', statement, ownable, () => ownable.acquire());
+    await holdAround(task, 'acquire', statement, ownable, () => ownable.acquire(task.options));
   },
 
   async with_nowait(task, statement) {
@@ -44,7 +46,7 @@ export const syncStatements = {
 
   async cond_wait(task, { op, object, raise }) {
     const condition = task.env.conditions.get(object);
-    if (await task.attempt(op, object, raise, () => condition.wait())) task.record(op, object);
+    if (await task.attempt(op, object, raise, () => condition.wait(task.options))) task.record(op, object);
   },
 
   async notify(task, { op, object, n = 1, raise }) {
@@ -60,16 +62,19 @@ export const syncStatements = {
 
 /** What can be acquired and released: a lock, a semaphore, a limiter, the lock of a condition. */
 interface Ownable {
-  acquire(): Promise<unknown>;
+  acquire(options: WaitOptions): Promise<unknown>;
   acquireNowait(): unknown;
   release(): void;
 }
 
-function findOwnable({ env }: Task, name: string, borrower: string | undefined): Ownable {
+function findOwnable(task: Task, name: string, namedBorrower: string | undefined): Ownable {
+  const { env } = task;
   const limiter = env.limiters.find(name);
+  // In explicit mode `release()` is not told its task.
+  const borrower = namedBorrower ?? (env.explicit ? task : undefined);
   if (limiter !== undefined && borrower !== undefined) {
     return {
-      acquire: () => limiter.acquireOnBehalfOf(borrower),
+      acquire: (options) => limiter.acquireOnBehalfOf(borrower, options),
       acquireNowait: () => limiter.acquireOnBehalfOfNowait(borrower),
       release: () => limiter.releaseOnBehalfOf(borrower),
     };

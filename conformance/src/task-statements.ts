@@ -1,4 +1,4 @@
-import { taskGroup, type TaskStatus } from '@taskscope/core';
+import { type TaskContext, taskGroup, type TaskStatus } from '@taskscope/core';
 import { canonical } from './canonical.js';
 import type { Value } from './language.js';
 import { type Statements, Task } from './task.js';
@@ -11,12 +11,12 @@ export const taskStatements = {
         task.env.groups.bind(id, group);
         task.env.scopes.bind(id, group.cancelScope);
         try {
-          await task.do(body);
+          await task.doIn(group.cancelScope, body);
         } catch (error) {
           if (canonical(error) === 'Cancelled') bodyLeft = 'caught'; // unless something leaves the group
           throw error;
         }
-      });
+      }, task.options);
     } catch (error) {
       task.record('group_exit', id, canonical(error));
       throw error;
@@ -25,7 +25,8 @@ export const taskStatements = {
   },
 
   async spawn(task, { op, group, task: name, body, raise }) {
-    const live = (): Promise<void> => new Task(task.env, name, task.starting).live(body);
+    const live = (place: TaskContext): Promise<void> =>
+      new Task(task.env, name, place, task.starting).live(body);
     const spawned = await task.attempt(op, name, raise, () =>
       task.env.groups.get(group).createTask(live, { name }),
     );
@@ -34,7 +35,7 @@ export const taskStatements = {
 
   async start(task, { op, group, task: name, body, raise }) {
     const live = (status: TaskStatus<Value>): Promise<void> =>
-      new Task(task.env, name, { task: name, status }).live(body);
+      new Task(task.env, name, status, { task: name, status }).live(body);
     const started = await task.attempt(op, name, raise, () => task.env.groups.get(group).start(live));
     if (started) task.record(op, name, started.value);
   },

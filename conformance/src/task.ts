@@ -3,7 +3,15 @@
  *
  * @module
  */
-import { type CancelScope, currentTime, type TaskGroup, type TaskStatus } from '@taskscope/core';
+import {
+  type CancelScope,
+  currentTime,
+  type TaskContext,
+  type TaskGroup,
+  type TaskStatus,
+  type WaitOptions,
+} from '@taskscope/core';
+import type { Clock } from '@taskscope/core/lowlevel';
 import type { MemoryObjectReceiveStream, MemoryObjectSendStream } from '@taskscope/streams';
 import type { CapacityLimiter, Condition, Event, Lock, Semaphore } from '@taskscope/sync';
 import { canonical } from './canonical.js';
@@ -28,9 +36,18 @@ export class Environment {
   readonly statistics: Names<() => Readonly<Record<string, unknown>>> = new Names('object');
   readonly traces: Record<string, TraceEvent[]> = {};
   readonly statements: Statements;
+  /** In explicit mode nothing is ambient: each wait is told its scope, and the clock is asked for the time. */
+  readonly explicit: boolean;
+  readonly #clock: Clock | undefined;
 
-  constructor(statements: Statements) {
+  constructor(statements: Statements, explicitClock?: Clock) {
     this.statements = statements;
+    this.explicit = explicitClock !== undefined;
+    this.#clock = explicitClock;
+  }
+
+  now(): number {
+    return this.#clock === undefined ? currentTime() : this.#clock.now();
   }
 }
 
@@ -68,17 +85,36 @@ export interface Starting {
 export class Task {
   readonly env: Environment;
   readonly starting: Starting | undefined;
+  /** What stands for the innermost scope that the task is in. */
+  #place: TaskContext | undefined;
   readonly #events: TraceEvent[] = [];
 
-  constructor(env: Environment, name: string, starting?: Starting) {
+  constructor(env: Environment, name: string, place: TaskContext | undefined, starting?: Starting) {
     this.env = env;
+    this.#place = place;
     this.starting = starting;
     if (name in env.traces) throw new Error(`the program has two tasks '${name}'`);
     env.traces[name] = this.#events;
   }
 
   record(kind: string, ...details: Detail[]): void {
-    this.#events.push([currentTime(), kind, ...details]);
+    this.#events.push([this.env.now(), kind, ...details]);
+  }
+
+  /** What a wait of the task is told, and a scope that it opens. */
+  get options(): WaitOptions {
+    return this.env.explicit ? { signal: this.#place?.signal } : {};
+  }
+
+  /** Runs a body in a scope that the task has opened. */
+  async doIn(scope: CancelScope, body: Body): Promise<void> {
+    const outer = this.#place;
+    this.#place = scope;
+    try {
+      await this.do(body);
+    } finally {
+      this.#place = outer;
+    }
   }
 
   /** The whole life of the task. What leaves its body leaves the task. */

@@ -4,6 +4,9 @@ import { basename, join, relative, resolve } from 'node:path';
 import { exec, node, npm, pnpm, root, tool } from '../exec.mjs';
 import { publicPackages } from '../projects.mjs';
 
+/** What may be in a tarball: the sources are there for the declaration maps. */
+const PUBLISHED = /^(package\.json|README\.md|LICENSE|src\/.*\.ts|dist\/.*(\.d\.ts|\.js)(\.map)?)$/;
+
 /** @typedef {import('../projects.mjs').Package} Package */
 /** @typedef {{ ok: boolean, output: string }} Check */
 
@@ -108,7 +111,9 @@ async function contents(item, tarball) {
     .filter((file) => !files.has(file))
     .map((file) => `${file} is missing`);
   for (const file of files) {
-    if (/\.(test|fixture)\.|\.tsbuildinfo$/.test(file)) problems.push(`${file} should not be published`);
+    if (!PUBLISHED.test(file) || /\.(test|fixture)\./.test(file)) {
+      problems.push(`${file} should not be published`);
+    }
     const built = /^dist\/(.*?)(\.d\.ts|\.js)(\.map)?$/.exec(file);
     if (built !== null && !files.has(`src/${built[1]}.ts`)) {
       problems.push(`${file} has no source: remove dist and build again`);

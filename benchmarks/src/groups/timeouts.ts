@@ -13,12 +13,13 @@ export const timeouts: Group = {
   notes: [
     'The floor is Promise.race against a timer that is cleared afterwards: it cannot stop the work.',
     'Waits are 5,000 tasks at once, each sleeping for a millisecond: 200 ns of each is that millisecond.',
+    'Effection takes seconds for those, and does the same for both kinds of timeout: it takes part in one of them.',
   ],
   workloads: [
     workload('moveOnAfter, work ends at once', 'moveOn', atOnce, [abortController, effect, effection, rxjs]),
     workload('failAfter, work ends at once', 'fail', atOnce, [abortController, effect, effection, rxjs]),
     workload('moveOnAfter, work waits', 'moveOn', waits, [abortController, effect, effection, rxjs]),
-    workload('failAfter, work waits', 'fail', waits, [abortController, effect, effection, rxjs]),
+    workload('failAfter, work waits', 'fail', waits, [abortController, effect, rxjs]),
     workload('moveOnAfter, the time is over', 'expire', { count: 5000 }, [
       abortController,
       effect,

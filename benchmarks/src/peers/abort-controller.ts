@@ -1,5 +1,7 @@
 /** What the platform offers for cancellation: signals that are handed on, and timers that are cleared. */
 
+import { setMaxListeners } from 'node:events';
+
 import type { Peer, TimedWork } from '../programs.js';
 import { together } from './native.js';
 
@@ -104,6 +106,7 @@ export const abortController: Peer = {
       let begun = 0;
       let stopped = 0;
       const controller = new AbortController();
+      setMaxListeners(0, controller.signal); // Node.js 20 would warn
       const all = together(tasks, async () => {
         begun++;
         try {

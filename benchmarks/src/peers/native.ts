@@ -4,6 +4,8 @@ import { BareChannel } from '../floor/bare-channel.js';
 import { BareSemaphore } from '../floor/bare-semaphore.js';
 import { Occupancy, PAUSE } from '../occupancy.js';
 import { digest, type Peer, type TimedWork } from '../programs.js';
+import { shuffle } from '../shuffle.js';
+import { blockUntilDue, delayOf } from '../timer-spread.js';
 
 const HOUR = 3_600_000;
 
@@ -257,6 +259,92 @@ export const native: Peer = {
         for (const result of results) sum += result;
       }
       return sum;
+    },
+
+    async handOver({ count }) {
+      const semaphore = new BareSemaphore(1);
+      let value = 0;
+      await semaphore.acquire();
+      const all = together(count, async () => {
+        await semaphore.acquire();
+        value++;
+        semaphore.release();
+      });
+      const begun = performance.now();
+      semaphore.release();
+      await all;
+      return { value, elapsed: performance.now() - begun };
+    },
+
+    async giveUp({ count }) {
+      const order = shuffle(count);
+      const stops: (() => void)[] = [];
+      let value = 0;
+      const all = together(count, async () => {
+        try {
+          await new Promise<void>((_resolve, reject) => stops.push(() => reject(STOPPED)));
+        } catch (error) {
+          if (error === STOPPED) value++;
+        }
+      });
+      const begun = performance.now();
+      for (const index of order) stops[index]!();
+      await all;
+      return { value, elapsed: performance.now() - begun };
+    },
+
+    async timers({ count }) {
+      const order = shuffle(count);
+      let value = 0;
+      let elapsed = -performance.now();
+      const all = together(count, async (index) => {
+        await sleep(delayOf(order[index]!));
+        value++;
+      });
+      elapsed += performance.now();
+      blockUntilDue();
+      elapsed -= performance.now();
+      await all;
+      return { value, elapsed: elapsed + performance.now() };
+    },
+
+    async deadlines({ count }) {
+      const order = shuffle(count);
+      let end = (): void => {};
+      const ended = new Promise<void>((resolve) => {
+        end = resolve;
+      });
+      const all = together(count, (index) =>
+        withTimeout(
+          HOUR + order[index]!,
+          async () => {
+            await ended;
+            return 1;
+          },
+          () => 0,
+        ),
+      );
+      end();
+      const results = await all;
+      return results.reduce<number>((sum, result) => sum + result, 0);
+    },
+
+    async subscribe({ count }) {
+      const order = shuffle(count);
+      const begun = performance.now();
+      const channels = new Set<BareChannel<number>>();
+      const subscriptions: BareChannel<number>[] = [];
+      for (let i = 0; i < count; i++) {
+        const channel = new BareChannel<number>(100);
+        channels.add(channel);
+        subscriptions.push(channel);
+      }
+      const before = channels.size;
+      for (const index of order) {
+        channels.delete(subscriptions[index]!);
+        subscriptions[index]!.close();
+      }
+      return { value: before - channels.size, elapsed: performance.now() - begun };
     },
   },
 };

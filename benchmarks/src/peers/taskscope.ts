@@ -9,12 +9,15 @@ import {
   sleep,
   sleepForever,
   taskGroup,
+  type TaskHandle,
 } from '@taskscope/core';
 import { createMemoryObjectStream, MessageRouter } from '@taskscope/streams';
-import { CapacityLimiter, Lock, Semaphore } from '@taskscope/sync';
+import { CapacityLimiter, Event, Lock, Semaphore } from '@taskscope/sync';
 
 import { Occupancy, PAUSE } from '../occupancy.js';
 import { digest, type Peer, type TimedWork } from '../programs.js';
+import { shuffle } from '../shuffle.js';
+import { blockUntilDue, delayOf } from '../timer-spread.js';
 
 const HOUR = 3_600_000;
 
@@ -63,6 +66,25 @@ async function takeTurns(
     }
   });
   return occupancy.turns;
+}
+
+/** Lets `count` tasks queue up for a lock, and times what `act` and they do then. */
+async function queueUp(
+  count: number,
+  turn: (lock: Lock) => Promise<void>,
+  act: (lock: Lock, tasks: readonly TaskHandle<void>[]) => void,
+): Promise<number> {
+  const lock = new Lock();
+  let begun = 0;
+  await lock.acquire();
+  await taskGroup(async (tg) => {
+    const tasks: TaskHandle<void>[] = [];
+    for (let i = 0; i < count; i++) tasks.push(tg.startSoon(turn, lock));
+    while (lock.statistics().tasksWaiting < count) await sleep(0);
+    begun = performance.now();
+    act(lock, tasks);
+  });
+  return performance.now() - begun;
 }
 
 async function nestScopes(depth: number): Promise<number> {
@@ -270,5 +292,85 @@ export const taskscope: Peer = {
         }
         return sum;
       }),
+
+    handOver: ({ count }) =>
+      run(async () => {
+        let value = 0;
+        const turn = async (lock: Lock): Promise<void> => {
+          await lock.acquire();
+          value++;
+          lock.release();
+        };
+        const elapsed = await queueUp(count, turn, (lock) => lock.release());
+        return { value, elapsed };
+      }),
+
+    giveUp: ({ count }) =>
+      run(async () => {
+        const order = shuffle(count);
+        let value = 0;
+        const turn = async (lock: Lock): Promise<void> => {
+          try {
+            await lock.acquire();
+          } catch (error) {
+            value++;
+            throw error;
+          }
+        };
+        const elapsed = await queueUp(count, turn, (_lock, tasks) => {
+          for (const index of order) tasks[index]!.cancel();
+        });
+        return { value, elapsed };
+      }),
+
+    timers: ({ count }) =>
+      run(async () => {
+        const order = shuffle(count);
+        let begun = 0;
+        let value = 0;
+        let elapsed = -performance.now();
+        await together(count, async (index) => {
+          const sleeping = sleep(delayOf(order[index]!));
+          if (++begun === count) {
+            elapsed += performance.now();
+            blockUntilDue();
+            elapsed -= performance.now();
+          }
+          await sleeping;
+          value++;
+        });
+        return { value, elapsed: elapsed + performance.now() };
+      }),
+
+    deadlines: ({ count }) =>
+      run(async () => {
+        const order = shuffle(count);
+        const end = new Event();
+        let value = 0;
+        await taskGroup(async (tg) => {
+          for (const place of order) {
+            tg.startSoon(async () => {
+              const result = await moveOnAfter(HOUR + place, async () => {
+                await end.wait();
+                return 1;
+              });
+              value += result ?? 0;
+            });
+          }
+          while (end.statistics().tasksWaiting < count) await sleep(0);
+          end.set();
+        });
+        return value;
+      }),
+
+    subscribe: async ({ count }) => {
+      const order = shuffle(count);
+      const router = new MessageRouter<number>();
+      const begun = performance.now();
+      const subscriptions = Array.from({ length: count }, () => router.subscribe());
+      const before = router.statistics().subscribers;
+      for (const index of order) subscriptions[index]!.close();
+      return { value: before - router.statistics().subscribers, elapsed: performance.now() - begun };
+    },
   },
 };

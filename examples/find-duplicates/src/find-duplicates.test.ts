@@ -1,11 +1,14 @@
 import { linkSync, rmSync, symlinkSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
 import { CancelScope, flattenErrors, sleep, sleepForever, taskGroup } from '@taskscope/core';
 import { MessageRouter } from '@taskscope/streams';
+import { cancelEverywhere } from '@taskscope/testing';
 import { expect, test } from 'vitest';
 import { findDuplicates, type FindOptions } from './find-duplicates.js';
 import { Findings, type Progress } from './findings.js';
-import { hashFile } from './hash.js';
+import { hashFile, type OpenFile } from './hash.js';
+import type { FoundFile } from './walk.js';
 import { temporaryFolder } from './temporary-folder.fixture.js';
 
 async function find(root: string, options: Partial<FindOptions> = {}): Promise<Findings> {
@@ -119,6 +122,44 @@ test('cancelled: all tasks end, and what was found stays', async () => {
   expect(findings).toMatchObject({ hashed: 2, duplicates: 1, unreadableCount: 0 });
   expect(cleanedUp).toBe(2);
 });
+
+// Real time: what is waited for is the file system.
+test('cancelled at every wait: each file that was opened is closed, and what was found is true', async () => {
+  const root = temporaryFolder({ a: 'contents', 'deep/b': 'contents', 'deep/c': 'CONTENTS', d: 'alone' });
+  let [opened, closed] = [0, 0];
+  const countingOpen: OpenFile = async (path) => {
+    const file = await open(path);
+    opened++;
+    return {
+      read: (...args) => file.read(...args),
+      async close() {
+        await file.close();
+        closed++;
+      },
+    };
+  };
+  const { waits } = await cancelEverywhere(
+    () => {
+      const findings = new Findings();
+      const progress = new MessageRouter<Progress>();
+      const hash = (file: FoundFile): Promise<string> => hashFile(file, countingOpen);
+      return {
+        tasks: [() => findDuplicates(root, findings, { limit: 2, fileTimeout: 30_000, progress, hash })],
+        check([wasCancelled]) {
+          expect([[], [['a', 'deep/b']]]).toContainEqual(pathSets(findings, root));
+          if (wasCancelled === false) expect(findings).toMatchObject({ files: 4, candidates: 3, hashed: 3 });
+          expect(findings.hashed).toBeLessThanOrEqual(3);
+          expect(findings.unreadable()).toEqual([]);
+        },
+      };
+    },
+    { realTime: true, timeout: 30_000 },
+  );
+  expect(waits).toBeGreaterThan(20);
+  expect(opened).toBeGreaterThan(waits);
+  // Those that were left behind while they were being opened are closed when they are open.
+  expect(closed).toBe(opened);
+}, 120_000);
 
 test('cancelled before it begins', async () => {
   const scope = new CancelScope();

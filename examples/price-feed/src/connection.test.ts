@@ -3,7 +3,7 @@
 import { Writable } from 'node:stream';
 import { currentTime, flattenErrors, sleep, taskGroup, TimeoutError } from '@taskscope/core';
 import { Event } from '@taskscope/sync';
-import { virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
+import { cancelEverywhere, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
 import { expect, test } from 'vitest';
 import { Connection } from './connection.js';
 import { PriceFeed } from './feed.js';
@@ -186,3 +186,37 @@ test(
     expect(feed.statistics().subscribers).toBe(0);
   }),
 );
+
+test('cancelled at every wait: the client is served to the end or let go, and nothing is left of it', async () => {
+  const { waits } = await cancelEverywhere(() => {
+    const { client, feed, closing, connection } = setup();
+    return {
+      tasks: [
+        () => connection.run([{ symbol: 'RICE', price: 7, sequence: 0 }]),
+        async () => {
+          try {
+            for (const price of [1, 2, 3]) {
+              await sleep(500);
+              if (price === 2) client.pause();
+              await feed.publish({ symbol: 'TEA', price });
+            }
+            await sleep(1_500);
+          } finally {
+            client.resume();
+            closing.set();
+          }
+        },
+      ],
+      check([wasCancelled]) {
+        expect(feed.statistics().subscribers).toBe(0);
+        expect(client.destroyed).toBe(true);
+        if (wasCancelled === false) {
+          expect(client.writableFinished).toBe(true);
+          expect(client.events.at(-1)?.[1]).toBe('bye {}');
+        }
+        for (const event of ['close', 'drain', 'finish']) expect(client.listenerCount(event)).toBe(0);
+      },
+    };
+  });
+  expect(waits).toBeGreaterThan(10);
+});

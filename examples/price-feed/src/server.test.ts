@@ -1,12 +1,14 @@
 /** The service with real clients, in this process. */
 
-import { run, taskGroup } from '@taskscope/core';
+import { get, type IncomingMessage } from 'node:http';
+import { FutureCancelled, run, taskGroup, withSignal } from '@taskscope/core';
 import type { MemoryObjectStreamStatistics, MessageRouterStatistics } from '@taskscope/streams';
-import { Event } from '@taskscope/sync';
+import { Event, Future } from '@taskscope/sync';
+import { cancelEverywhere } from '@taskscope/testing';
 import { describe, expect, test, vi } from 'vitest';
 import { ask, ignore, listen } from './client.fixture.js';
 import { PriceFeed } from './feed.js';
-import { CannotListenError, serve } from './server.js';
+import { CannotListenError, serve, type Handler } from './server.js';
 import { PriceService, type ServiceOptions } from './service.js';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -265,13 +267,28 @@ describe('requests', () => {
     serving(async ({ url }) => {
       expect(await ask(`${url}/nothing`)).toMatchObject({ status: 404 });
       expect(await ask(`${url}//`)).toMatchObject({ status: 400 });
-      expect(await ask(`${url}/prices?symbols=TEA`)).toMatchObject({ status: 400 });
       for (const path of ['/', '/stats', '/prices']) {
         const { status, headers } = await ask(url + path, 'POST');
         expect(status).toBe(405);
         expect(headers['allow']).toBe('GET, HEAD');
       }
       expect(await ask(url)).toMatchObject({ status: 200 });
+    }),
+  );
+
+  test(
+    'for symbols that have no price are told which have one',
+    serving(async ({ url, feed }) => {
+      const answer = async (): Promise<string> => {
+        const { status, body } = await ask(`${url}/prices?symbols=TEA,COAL,GOLD`);
+        expect(status).toBe(400);
+        return body;
+      };
+      expect(await answer()).toBe('There are no prices of TEA, COAL, GOLD. So far there are none at all.\n');
+      for (const symbol of ['TEA', 'RICE']) await feed.publish({ symbol, price: 1 });
+      expect(await answer()).toBe(
+        'There are no prices of COAL, GOLD. So far there are prices of RICE, TEA.\n',
+      );
     }),
   );
 
@@ -310,3 +327,65 @@ test(
     await expect(starting).rejects.toMatchObject({ errors: [expect.any(CannotListenError)] });
   }),
 );
+
+// Real time: what is waited for is the network.
+test('cancelled at every wait, the service or its client: no connection and no subscription is left', async () => {
+  const { waits } = await cancelEverywhere(
+    () => {
+      const feed = new PriceFeed();
+      const service = new PriceService(feed, { page: '' });
+      const port = new Future<number>();
+      const isRead = new Event();
+      return {
+        tasks: [
+          async () => {
+            try {
+              await taskGroup(async (tg) => {
+                const handle: Handler = (request, response) => service.handle(request, response);
+                port.setResult(
+                  await tg.start(serve, handle, { host: '127.0.0.1', port: 0 }, service.closing),
+                );
+                await feed.publish({ symbol: 'TEA', price: 1 });
+                await isRead.wait();
+                service.closing.set();
+              });
+            } finally {
+              port.cancel();
+            }
+          },
+          async () => {
+            try {
+              await withSignal((signal) => readPrices(port, signal));
+            } finally {
+              isRead.set();
+            }
+          },
+        ],
+        check() {
+          const { connected } = (service.statistics() as Statistics).clients;
+          expect([feed.statistics().subscribers, connected]).toEqual([0, 0]);
+        },
+      };
+    },
+    { realTime: true, timeout: 30_000 },
+  );
+  expect(waits).toBeGreaterThan(10);
+});
+
+/** A client that goes when it has read something, or when nobody is there. */
+async function readPrices(port: Future<number>, signal: AbortSignal): Promise<void> {
+  try {
+    const url = `http://127.0.0.1:${await port.result()}/prices`;
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      get(url, { agent: false, signal }, resolve).on('error', reject);
+    });
+    for await (const _ of response) break;
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    if (!(error instanceof FutureCancelled) && !isConnectionError(error)) throw error;
+  }
+}
+
+function isConnectionError(error: unknown): boolean {
+  return ['ECONNREFUSED', 'ECONNRESET'].includes((error as NodeJS.ErrnoException).code ?? '');
+}

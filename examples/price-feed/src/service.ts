@@ -75,7 +75,7 @@ export class PriceService {
     const symbols = list === null ? undefined : new Set(list.split(','));
     const latest = this.#feed.latest(symbols);
     if (symbols !== undefined && latest.length < symbols.size) {
-      return refuse(response, 400, 'There are no prices of some of these symbols.');
+      return refuse(response, 400, this.#whyNot(symbols));
     }
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     if (request.method === 'HEAD') return void response.end();
@@ -89,6 +89,14 @@ export class PriceService {
     } finally {
       this.#connections.delete(name);
     }
+  }
+
+  /** Says which of the symbols have no price, and which others have one. */
+  #whyNot(symbols: ReadonlySet<string>): string {
+    const known = new Set(this.#feed.latest().map(({ symbol }) => symbol));
+    const unknown = [...symbols].filter((symbol) => !known.has(symbol));
+    const offer = known.size === 0 ? 'none at all' : `prices of ${[...known].sort().join(', ')}`;
+    return `There are no prices of ${unknown.join(', ')}. So far there are ${offer}.`;
   }
 
   statistics(): object {

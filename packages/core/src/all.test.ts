@@ -19,6 +19,7 @@ import {
 } from './index.js';
 import { currentScope, ParkingLot } from './lowlevel.js';
 import { errorOf, unhandledRejections } from './observing.fixture.js';
+import { inPlainOrder } from './schedules.fixture.js';
 
 const children = (): number => taskTree().children.at(-1)!.children.length;
 
@@ -337,7 +338,7 @@ describe.each([
 
 test(
   'all: a cancellation that a task brought from elsewhere is an error',
-  virtualTime(async () => {
+  inPlainOrder('tasks begin in the order in which they were started', async () => {
     const stray = await strayCancellation();
     const [error] = await errorsOf(all([throwing(stray), () => sleepForever()]));
     expect(error).toMatchObject({ name: 'InvalidStateError', cause: stray });

@@ -13,6 +13,7 @@ import {
 } from './task-functions.js';
 import { nameOf, type TaskHandle } from './task.js';
 
+/** @inline */
 type Functions = readonly TaskFunction<unknown>[];
 
 /** The results of an array of functions, in their order. */

@@ -17,6 +17,7 @@ import {
 } from './index.js';
 import { currentScope } from './lowlevel.js';
 import { errorOf } from './observing.fixture.js';
+import { inPlainOrder } from './schedules.fixture.js';
 
 const children = (): number => taskTree().children.at(-1)!.children.length;
 const after = (ms: number) => async (): Promise<number> => {
@@ -264,7 +265,7 @@ test(
 test.each([0, 5])(
   'whoever asks for several at once, %i ms after the beginning, gets each handle once, and then the end',
   (ms) =>
-    virtualTime(async () => {
+    inPlainOrder('those who are woken together go on in their order', async () => {
       const steps = await asCompleted([after(1), after(2)], async (completed) => {
         const iterator = completed[Symbol.asyncIterator]();
         await sleep(ms);

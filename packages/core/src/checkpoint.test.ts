@@ -16,6 +16,7 @@ import {
 } from './index.js';
 import { addProbe } from './lowlevel.js';
 import { errorOf, listeners, turns, unhandledRejections } from './observing.fixture.js';
+import { inPlainOrder } from './schedules.fixture.js';
 
 /** Runs `body` while nothing may complete at once: every checkpoint waits for the next turn. */
 async function withoutBudget(body: () => Promise<void>): Promise<void> {
@@ -30,7 +31,7 @@ async function withoutBudget(body: () => Promise<void>): Promise<void> {
 describe('checkpoint', () => {
   test(
     'lets those run who are ready',
-    virtualTime(async () => {
+    inPlainOrder('tasks begin in the order in which they were started', async () => {
       const order: string[] = [];
       await taskGroup((tg) => {
         tg.startSoon(async () => {
@@ -45,7 +46,7 @@ describe('checkpoint', () => {
   );
 
   test.each([false, true])('in a group that is cancelled (%s), both tasks begin', async (isCancelled) => {
-    await virtualTime(async () => {
+    await inPlainOrder('tasks begin in the order in which they were started', async () => {
       const record: string[] = [];
       await taskGroup((tg) => {
         tg.startSoon(async () => {
@@ -113,7 +114,7 @@ describe('checkpoint', () => {
 
   test(
     'completes at once while there is budget, with a signal or without',
-    virtualTime(async () => {
+    inPlainOrder('what can be done at once is done at once', async () => {
       await sleep(0); // a turn begins, with the whole budget
       let turned = false;
       setImmediate(() => (turned = true));

@@ -16,14 +16,23 @@ import { PerformanceObserver } from 'node:perf_hooks';
 import { PassThrough, pipeline, Readable, Transform, Writable } from 'node:stream';
 import { BroadcastChannel, MessageChannel, Worker } from 'node:worker_threads';
 
-import { CancelScope } from './index.js';
-import { bindToScope, currentScope } from './lowlevel.js';
+import { CancelScope } from '@taskscope/core';
+import { bindToScope, currentScope } from '@taskscope/core/lowlevel';
 import { withResolvers } from './with-resolvers.fixture.js';
 
-/** The runtimes whose answers are known, oldest first. */
-export const runtimes = ['node20', 'node22', 'node24', 'node26'] as const;
+/** The runtimes whose answers are known; those of Node oldest first. */
+export const runtimes = ['node20', 'node22', 'node24', 'node26', 'bun', 'deno'] as const;
 
 export type Runtime = (typeof runtimes)[number];
+
+/** The runtime of this process; for a Node that nobody has looked at yet, the newest known one before it. */
+export function thisRuntime(): Runtime {
+  if ('bun' in process.versions) return 'bun';
+  if ('deno' in process.versions) return 'deno';
+  const major = Number.parseInt(process.versions.node, 10);
+  const known = runtimes.filter((runtime) => runtime.startsWith('node'));
+  return known.findLast((runtime) => Number(runtime.slice('node'.length)) <= major) ?? 'node20';
+}
 
 export interface Probe {
   /** The callback. */
@@ -277,7 +286,7 @@ export const probes: readonly Probe[] = [
   },
   {
     name: 'abort listener of AbortSignal.timeout()',
-    expected: everywhere('who made it'),
+    expected: { ...everywhere('who made it'), bun: NOBODY, deno: NOBODY },
     ask: ask((as, tell) => {
       const signal = as('who made it', () => AbortSignal.timeout(1));
       as('who listens', () => signal.addEventListener('abort', tell));
@@ -316,6 +325,7 @@ export const probes: readonly Probe[] = [
       ...everywhere('who rejects'),
       node20: 'who made the promise',
       node22: 'who made the promise',
+      bun: NOBODY,
     },
     ask: ask(async (as, tell) => {
       const others = process.listeners('unhandledRejection');
@@ -407,7 +417,7 @@ export const probes: readonly Probe[] = [
   },
   {
     name: '`message` of a MessagePort',
-    expected: everywhere('who made the channel'),
+    expected: { ...everywhere('who made the channel'), bun: NOBODY, deno: 'who listens' },
     ask: ask((as, tell) => {
       const { port1, port2 } = as('who made the channel', () => new MessageChannel());
       as('who listens', () =>
@@ -421,7 +431,7 @@ export const probes: readonly Probe[] = [
   },
   {
     name: '`message` of a BroadcastChannel',
-    expected: everywhere('who made the channel'),
+    expected: { ...everywhere('who made the channel'), bun: NOBODY, deno: 'who posts' },
     ask: ask(async (as, tell) => {
       const told = withResolvers<void>();
       const channel = as('who made the channel', () => new BroadcastChannel('probe'));
@@ -440,7 +450,7 @@ export const probes: readonly Probe[] = [
   },
   {
     name: '`message` of a Worker',
-    expected: everywhere('who made it'),
+    expected: { ...everywhere('who made it'), bun: NOBODY },
     ask: ask(async (as, tell) => {
       const worker = as(
         'who made it',
@@ -457,7 +467,7 @@ export const probes: readonly Probe[] = [
   },
   {
     name: 'callback of a PerformanceObserver',
-    expected: everywhere('who marks'),
+    expected: { ...everywhere('who marks'), bun: NOBODY },
     ask: ask((as, tell) => {
       const observer = as(
         'who made it',
@@ -496,7 +506,7 @@ export const probes: readonly Probe[] = [
   },
   {
     name: 'request handler of an http.Server',
-    expected: everywhere('who called listen()'),
+    expected: { ...everywhere('who called listen()'), deno: NOBODY },
     ask: ask((as, tell) => {
       const server = as('who made the server', () => createHttpServer());
       as('who listens', () =>
@@ -514,7 +524,7 @@ export const probes: readonly Probe[] = [
   },
   {
     name: 'request handler of an http.Server, second request of a connection',
-    expected: everywhere('who called listen()'),
+    expected: { ...everywhere('who called listen()'), deno: NOBODY },
     ask: ask((as, tell) => {
       const server = as('who made the server', () => createHttpServer());
       let requests = 0;
@@ -538,7 +548,7 @@ export const probes: readonly Probe[] = [
   },
   {
     name: '`data` of the body of a request to an http.Server',
-    expected: everywhere('who called listen()'),
+    expected: { ...everywhere('who called listen()'), deno: NOBODY },
     ask: ask((as, tell) => {
       const server = as('who made the server', () => createHttpServer());
       server.on('request', (incoming, response) => {
@@ -554,7 +564,7 @@ export const probes: readonly Probe[] = [
   },
   {
     name: 'pull() of the body of a request of fetch()',
-    expected: everywhere('who calls fetch()'),
+    expected: { ...everywhere('who calls fetch()'), bun: 'who made the body', deno: 'who made the body' },
     ask: ask((as, tell) => {
       const server = createHttpServer(
         (incoming, response) => void incoming.resume().on('end', () => response.end()),
@@ -602,7 +612,7 @@ export const probes: readonly Probe[] = [
   },
   {
     name: '`data` of a socket in a pool',
-    expected: everywhere('who connected'),
+    expected: { ...everywhere('who connected'), deno: NOBODY },
     ask: ask((as, tell) => {
       const server = createServer((socket) => void socket.pipe(socket));
       return withServer(
@@ -683,7 +693,7 @@ export const probes: readonly Probe[] = [
   },
   {
     name: 'pull() of a ReadableStream, for a read()',
-    expected: everywhere('who reads'),
+    expected: { ...everywhere('who reads'), bun: 'who made it' },
     ask: ask(async (as, tell) => {
       const stream = as(
         'who made it',
@@ -705,7 +715,7 @@ export const probes: readonly Probe[] = [
   },
   {
     name: 'cancel() of a ReadableStream',
-    expected: everywhere('who cancels'),
+    expected: { ...everywhere('who cancels'), bun: 'who made it' },
     ask: ask(async (as, tell) => {
       const stream = as('who made it', () => new ReadableStream({ cancel: tell }));
       await as('who cancels', () => stream.cancel());
@@ -767,11 +777,21 @@ export function renderTable(): string {
     for (const runtime of runtimes)
       answers.set(expected[runtime], [...(answers.get(expected[runtime]) ?? []), runtime]);
     const text = [...answers].map(([who, where]) =>
-      answers.size === 1
-        ? who
-        : `${who} (${where.map((runtime) => runtime.replace('node', 'Node ')).join(', ')})`,
+      answers.size === 1 ? who : `${who} (${labels(where).join(', ')})`,
     );
     lines.push(`| ${name} | ${text.join('; ')} |`);
   }
   return lines.join('\n');
+}
+
+/** What people call them. */
+function labels(where: readonly Runtime[]): string[] {
+  const nodes = runtimes.filter((runtime) => runtime.startsWith('node'));
+  const others = where.filter((runtime) => !nodes.includes(runtime));
+  const isEveryNode = nodes.every((runtime) => where.includes(runtime));
+  const versions = isEveryNode ? ['Node'] : where.filter((runtime) => nodes.includes(runtime));
+  return [...versions, ...others].map((runtime) => {
+    const name = runtime.replace('node', 'Node ');
+    return name.charAt(0).toUpperCase() + name.slice(1);
+  });
 }

@@ -1,13 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
-import { probes, renderTable, runtimes, type Runtime } from './context-probes.fixture.js';
-
-/** The runtime of this process; for one that nobody has looked at yet, the newest known one before it. */
-function thisRuntime(): Runtime {
-  const major = Number.parseInt(process.versions.node, 10);
-  return runtimes.findLast((runtime) => Number(runtime.slice('node'.length)) <= major) ?? runtimes[0];
-}
+import { probes, renderTable, thisRuntime } from './context-probes.fixture.js';
 
 describe(`the scope that a callback sees, on ${process.version}`, () => {
   test.each(probes.map((probe) => [probe.name, probe] as const))('%s', async (_name, { ask, expected }) => {

@@ -184,6 +184,12 @@ describe('TaskGroupError', () => {
     expect(two.message).toBe('2 errors in task group "taskGroup": a; b');
     const five = (await errorOf(all(['a', 'b', 'c', 'd', 'e'].map(throwing)))) as TaskGroupError;
     expect(five.message).toBe('5 errors in task group "all": a; b; c; and 2 more');
+    const refused = new Error('connection refused');
+    const errors = [refused, new Error('a'), new Error('connection refused'), 'b', refused];
+    const many = (await errorOf(all(errors.map(throwing)))) as TaskGroupError;
+    expect(many.message).toBe('5 errors in task group "all": 3 × connection refused; a; b');
+    const rest = (await errorOf(all(['a', 'b', 'c', 'd', 'b', 'd'].map(throwing)))) as TaskGroupError;
+    expect(rest.message).toBe('6 errors in task group "all": a; 2 × b; c; and 2 more');
     // The frames would all be the runtime's.
     expect(five.stack).toBe(String(five));
     expect('cause' in two).toBe(false);

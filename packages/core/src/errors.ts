@@ -51,8 +51,19 @@ export function messageOf(error: unknown): string {
   }
 }
 
-/** How many errors of a group its message tells of. */
+/** How many different messages the message of a group tells of. */
 const MESSAGES_SHOWN = 3;
+
+/** What the errors of a group say, with those that say the same told once. */
+function messagesOf(errors: readonly unknown[]): string {
+  const counts = new Map<string, number>();
+  for (const message of errors.map(messageOf)) counts.set(message, (counts.get(message) ?? 0) + 1);
+  const shown = [...counts].slice(0, MESSAGES_SHOWN);
+  const left = shown.reduce((rest, [, count]) => rest - count, errors.length);
+  const parts = shown.map(([message, count]) => (count === 1 ? message : `${count} × ${message}`));
+  if (left > 0) parts.push(`and ${left} more`);
+  return parts.join('; ');
+}
 
 /** Makes an error without a stack, where that would show nothing but the runtime's own frames. */
 function withoutStack<E extends Error>(make: () => E): E {
@@ -75,6 +86,8 @@ export type CancelSource = 'cancel' | 'deadline' | 'task-failure' | 'signal';
  * One object serves a whole cancellation, so its stack tells who cancelled. Users do not construct it.
  *
  * Semantics: Trio's `Cancelled`.
+ *
+ * @see [Cancelled in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#cancelled)
  *
  * @example
  * ```ts
@@ -129,6 +142,8 @@ export class Cancelled extends Error {
  *
  * Semantics: Trio's strict exception groups.
  *
+ * @see [TaskGroupError in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#taskgrouperror)
+ *
  * @example
  * ```ts
  * import { taskGroup, TaskGroupError } from '@taskscope/core';
@@ -153,11 +168,9 @@ export class TaskGroupError extends AggregateError {
       throw new TypeError('TaskGroupError is not constructed by users: it is what taskGroup() throws');
     }
     const count = errors.length === 1 ? '1 error' : `${errors.length} errors`;
-    const shown = errors.slice(0, MESSAGES_SHOWN).map(messageOf).join('; ');
-    const more = errors.length > MESSAGES_SHOWN ? `; and ${errors.length - MESSAGES_SHOWN} more` : '';
     super(
       errors,
-      `${count} in task group "${group}": ${shown}${more}`,
+      `${count} in task group "${group}": ${messagesOf(errors)}`,
       errors.length === 1 ? { cause: errors[0] } : undefined,
     );
     this.group = group;
@@ -180,6 +193,8 @@ export class TaskGroupError extends AggregateError {
  *
  * Semantics: AnyIO's TimeoutError, Trio's TooSlowError.
  *
+ * @see [TimeoutError in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#timeouterror)
+ *
  * @example
  * ```ts
  * import { failAfter, sleepForever, TimeoutError } from '@taskscope/core';
@@ -198,6 +213,8 @@ export class TimeoutError extends Error {
  * What the forms that never wait (`acquireNowait`, `sendNowait`, …) throw when they would have to.
  *
  * Semantics: AnyIO's and Trio's WouldBlock.
+ *
+ * @see [WouldBlock in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#wouldblock)
  *
  * @example
  * ```ts
@@ -223,6 +240,8 @@ export class WouldBlock extends Error {
  * What using something that this side has closed throws.
  *
  * Semantics: AnyIO's and Trio's ClosedResourceError.
+ *
+ * @see [ClosedResourceError in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#closedresourceerror)
  *
  * @example
  * ```ts
@@ -252,6 +271,8 @@ export class ClosedResourceError extends Error {
  *
  * Semantics: AnyIO's and Trio's BrokenResourceError.
  *
+ * @see [BrokenResourceError in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#brokenresourceerror)
+ *
  * @example
  * ```ts
  * import { BrokenResourceError } from '@taskscope/core';
@@ -274,6 +295,8 @@ export class BrokenResourceError extends Error {
  * What a resource throws that one task uses when another tries to use it as well.
  *
  * Semantics: AnyIO's and Trio's BusyResourceError.
+ *
+ * @see [BusyResourceError in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#busyresourceerror)
  *
  * @example
  * ```ts
@@ -299,6 +322,8 @@ export class BusyResourceError extends Error {
  * What receiving throws when the other side has ended the stream and nothing is left to receive.
  *
  * Semantics: AnyIO's EndOfStream, Trio's EndOfChannel.
+ *
+ * @see [EndOfStream in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#endofstream)
  *
  * @example
  * ```ts
@@ -327,6 +352,8 @@ export class EndOfStream extends Error {
  *
  * Semantics: AnyIO's IncompleteRead.
  *
+ * @see [IncompleteRead in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#incompleteread)
+ *
  * @example
  * ```ts
  * import { IncompleteRead } from '@taskscope/core';
@@ -349,6 +376,8 @@ export class IncompleteRead extends Error {
  * What a read up to a delimiter throws when the delimiter did not come within the limit.
  *
  * Semantics: AnyIO's DelimiterNotFound.
+ *
+ * @see [DelimiterNotFound in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#delimiternotfound)
  *
  * @example
  * ```ts
@@ -374,6 +403,8 @@ export class DelimiterNotFound extends Error {
  *
  * Semantics: AnyIO's TaskNotFinished.
  *
+ * @see [TaskNotFinished in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#tasknotfinished)
+ *
  * @example
  * ```ts
  * import { taskGroup, TaskNotFinished } from '@taskscope/core';
@@ -395,6 +426,8 @@ export class TaskNotFinished extends Error {
  * What reading the result of a cancelled task throws; `cause` is the cancellation.
  *
  * Semantics: AnyIO's TaskCancelled.
+ *
+ * @see [TaskCancelled in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#taskcancelled)
  *
  * @example
  * ```ts
@@ -418,6 +451,8 @@ export class TaskCancelled extends Error {
  * What reading the result of a failed task throws; `cause` is the task's error.
  *
  * Semantics: AnyIO's TaskFailed.
+ *
+ * @see [TaskFailed in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#taskfailed)
  *
  * @example
  * ```ts
@@ -444,6 +479,8 @@ export class TaskFailed extends Error {
  *
  * Semantics: AnyIO's FutureCancelled.
  *
+ * @see [FutureCancelled in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#futurecancelled)
+ *
  * @example
  * ```ts
  * import { FutureCancelled } from '@taskscope/core';
@@ -462,6 +499,8 @@ export class FutureCancelled extends Error {
 /**
  * What a wait rejects with that was begun in a scope which has been left, in a run with `escapes: 'error'`.
  * Nearly always an `await` is missing.
+ *
+ * @see [ScopeExitedError in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#scopeexitederror)
  *
  * @example
  * ```ts
@@ -491,6 +530,8 @@ export class ScopeExitedError extends Error {
  * twice, a lock released by somebody else. The message says which rule was broken and what to do instead.
  *
  * Semantics: where AnyIO and Trio raise a RuntimeError.
+ *
+ * @see [InvalidStateError in the list of errors](https://github.com/taskscope/taskscope/blob/main/docs/error-messages.md#invalidstateerror)
  *
  * @example
  * ```ts

@@ -187,6 +187,16 @@ describe('work that outlives its scope is adopted by the nearest open scope arou
     expect(handles.map((handle) => handle.status)).toEqual(['cancelled', 'cancelled']);
   });
 
+  test('a task group that was cancelled just before, which is no stray cancellation', async () => {
+    const scope = new CancelScope();
+    let floating: Promise<unknown> | undefined;
+    await scope.run(() => {
+      floating = taskGroup(() => sleepForever());
+      scope.cancel();
+    });
+    expect(await floating).toBeUndefined();
+  });
+
   test('a deadline of the scope that was left no longer counts, but that of its adopter does', async () => {
     const lot = new ParkingLot();
     const clock = new MockClock();
@@ -208,20 +218,27 @@ describe('work that outlives its scope is adopted by the nearest open scope arou
     );
   });
 
-  test('and instruments are told which scope it was, and who adopted', async () => {
+  test('and instruments are told what it was, which scope it was in, and who adopted', async () => {
+    const lot = new ParkingLot();
     const told: string[] = [];
     const instrument: Instrument = {
-      scopeEscaped: (scope, adoptedBy) => void told.push(`${scope} → ${adoptedBy.name}`),
+      scopeEscaped: (scope, adoptedBy, what) => void told.push(`${what}: ${scope} → ${adoptedBy.name}`),
     };
     await run(
       () =>
         new CancelScope({ name: 'adopter' }).run(async () => {
           await afterLeaving('left', () => checkpoint());
           await afterLeaving('left too', () => checkpoint());
+          await new CancelScope({ name: 'left with a wait' }).run(() => void lot.park());
+          lot.unpark();
         }),
       { instruments: [instrument] },
     );
-    expect(told).toEqual(['left → adopter', 'left too → adopter']);
+    expect(told).toEqual([
+      'this: left → adopter',
+      'this: left too → adopter',
+      'park: left with a wait → adopter',
+    ]);
   });
 });
 

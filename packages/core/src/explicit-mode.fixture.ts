@@ -1,6 +1,7 @@
 /**
  * Tests of explicit mode, where nothing is ambient and every wait is told its scope by `{ signal }`. Written for every
- * platform: they run in Node on a bundle for browsers (explicit-mode.test.ts), and in a browser (`npm test -- --only browser`).
+ * platform: they run in Node on a bundle for browsers (explicit-mode.test.ts), in a browser (`npm test -- --only browser`),
+ * and on other runtimes (`pnpm test:runtimes`).
  */
 
 import {
@@ -43,36 +44,6 @@ import { bindToScope, currentScope, ParkingLot, suspend } from '@taskscope/core/
 /** What the tests need of the world: a server with `/answer`, which answers "answer", and `/never`, which does not answer. */
 export interface Environment {
   readonly url: string;
-}
-
-export interface TestResult {
-  readonly name: string;
-  /** Undefined when it passed. */
-  readonly error: string | undefined;
-}
-
-/** Runs all tests, one after another. */
-export async function runTests(environment: Environment): Promise<TestResult[]> {
-  const results: TestResult[] = [];
-  for (const [name, test] of Object.entries(tests)) {
-    let error: string | undefined;
-    try {
-      await Promise.race([test(environment), tooLong()]);
-    } catch (thrown) {
-      error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
-      if (thrown instanceof Error && !error.includes(thrown.message)) error = `${thrown.message}\n${error}`;
-    }
-    results.push({ name, error });
-  }
-  return results;
-}
-
-function tooLong(): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('took too long')), 20_000);
-    // Node would wait for it.
-    (timer as { unref?(): void }).unref?.();
-  });
 }
 
 function equal(actual: unknown, expected: unknown): void {
@@ -145,6 +116,24 @@ export const tests: Readonly<Record<string, (environment: Environment) => Promis
     equal(await run(async () => 42), 42);
     const error = new RangeError('no');
     equal(await failing(run(() => Promise.reject(error))), error);
+  },
+
+  async 'the signal of a run stands for the run'() {
+    let now = 0;
+    const clock = { now: () => now, schedule: () => ({ cancel() {} }) };
+    const controller = new AbortController();
+    const ended = run(
+      async ({ signal }) => {
+        await sleepUntil(0, { signal });
+        now = 10;
+        await sleepUntil(10, { signal });
+        controller.abort('reason');
+        equal(signal.aborted, true);
+        await checkpoint({ signal });
+      },
+      { clock, signal: controller.signal },
+    );
+    equal(await failing(ended), 'reason');
   },
 
   async 'a wait with the signal of a scope is a wait in that scope'() {

@@ -6,6 +6,7 @@
 import { invoke, peekScope, scopeOfWait, type WaitOptions } from './ambient.js';
 import { checkFunction, checkOptions, checkSignal, describe, isThenable } from './arguments.js';
 import { isAbortError, ScopeExitedError, type Cancelled } from './errors.js';
+import { notify, observing, type TaskInfo, type WaitInfo } from './instruments.js';
 import { linkSignal, type Abortable, type SignalLink } from './signal-link.js';
 import { Member, noteEscape, type ScopeNode } from './scope-tree.js';
 import { ignore, rejected } from './promises.js';
@@ -86,7 +87,7 @@ function inBudget<T>(end: () => T | Promise<T>): T | Promise<T> {
  * Hangs below a scope while foreign work runs, and aborts its signal. Unlike a wait, it is over only when
  * the work is.
  */
-class ForeignWork extends Member implements Abortable {
+class ForeignWork extends Member implements Abortable, WaitInfo {
   override readonly isScope = false;
   readonly label = 'withSignal';
   readonly #scope: ScopeNode;
@@ -104,6 +105,10 @@ class ForeignWork extends Member implements Abortable {
     noteActivity();
   }
 
+  get task(): TaskInfo {
+    return (this.owner ?? this.#scope).task;
+  }
+
   run<T>(work: (signal: AbortSignal) => T | PromiseLike<T>): Promise<T> {
     const { signal } = this.#controller;
     let result: T | Promise<T>;
@@ -113,6 +118,7 @@ class ForeignWork extends Member implements Abortable {
     } catch (error) {
       result = Promise.reject(error);
     }
+    if (observing.count > 0) notify(this.#scope.context.observers, 'waitStarted', this);
     const ended: Promise<T> = Promise.resolve(result).then(
       (value) => {
         this.#end();
@@ -160,6 +166,7 @@ class ForeignWork extends Member implements Abortable {
     this.#link?.unlink();
     this.#scope.context.foreignWaits--;
     noteActivity();
+    if (observing.count > 0) notify(this.#scope.context.observers, 'waitEnded', this);
   }
 }
 

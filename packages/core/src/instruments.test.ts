@@ -13,10 +13,12 @@ import {
   sleepForever,
   taskGroup,
   type TaskInfo,
+  withSignal,
 } from './index.js';
 import { addInstrument, ParkingLot, type Instrument } from './lowlevel.js';
 import { errorOf } from './observing.fixture.js';
 import { warningsDuring } from './process-events.fixture.js';
+import { inPlainOrder } from './schedules.fixture.js';
 
 /** Records every event in a line. */
 class Recorder implements Instrument {
@@ -142,7 +144,7 @@ describe('the hooks', () => {
 
   test(
     'a wait that ends at once is none',
-    virtualTime(async () => {
+    inPlainOrder('what can be done at once is done at once', async () => {
       const recorder = new Recorder();
       const instrument = addInstrument(recorder);
       await checkpoint();
@@ -153,7 +155,7 @@ describe('the hooks', () => {
 
   test(
     'a wait has a label and the task that waits; a parked one and a joining one, too',
-    virtualTime(async () => {
+    inPlainOrder('tasks begin in the order in which they were started', async () => {
       const recorder = new Recorder();
       const lot = new ParkingLot();
       await taskGroup(async (tg) => {
@@ -173,6 +175,30 @@ describe('the hooks', () => {
         'waits the end of task "parked" in joining',
         'waited tea in parked',
         'waited the end of task "parked" in joining',
+      ]);
+    }),
+  );
+
+  test(
+    'foreign work is a wait, too, until it has ended',
+    virtualTime(async () => {
+      const recorder = new Recorder();
+      const instrument = addInstrument(recorder);
+      await errorOf(withSignal(() => Promise.reject(new Error('no'))));
+      const cancelled = await moveOnAfter(1, () =>
+        withSignal(async (signal) => {
+          await new Promise((resolve) => signal.addEventListener('abort', resolve));
+          recorder.record.push('aborted');
+        }),
+      );
+      instrument[Symbol.dispose]();
+      expect(cancelled).toBeUndefined();
+      expect(recorder.record.filter((line) => line.includes('withSignal') || line === 'aborted')).toEqual([
+        'waits withSignal in test',
+        'waited withSignal in test',
+        'waits withSignal in test',
+        'aborted',
+        'waited withSignal in test',
       ]);
     }),
   );

@@ -49,10 +49,10 @@ export interface Instrument {
   waitStarted?(wait: WaitInfo): void;
   waitEnded?(wait: WaitInfo): void;
   /**
-   * Code that runs in a scope which was left has called into the runtime. `scope` is the name of that
-   * scope.
+   * Something outlived its scope. `scope` is the name of that scope; `what` is the label of a wait, such as `sleep`,
+   * or the kind and name of a task or scope; it is `this` when code that runs in the scope calls into the runtime now.
    */
-  scopeEscaped?(scope: string, adoptedBy: ScopeInfo): void;
+  scopeEscaped?(scope: string, adoptedBy: ScopeInfo, what: string): void;
 }
 
 /** The instruments of a run, or (for the outermost) of the process. */

@@ -19,6 +19,7 @@ import {
 } from './index.js';
 import { ParkingLot } from './lowlevel.js';
 import { errorOf } from './observing.fixture.js';
+import { inPlainOrder } from './schedules.fixture.js';
 
 /** The part of the tree that belongs to this test. */
 function here(): TaskNode {
@@ -222,7 +223,7 @@ describe('taskTree', () => {
 
   test(
     'tasks are told apart by their ids',
-    virtualTime(async () => {
+    inPlainOrder('tasks begin in the order in which they were started', async () => {
       await taskGroup(async (tg) => {
         const ids: number[] = [];
         for (let i = 0; i < 2; i++) {

@@ -238,7 +238,7 @@ describe('failing', () => {
       const ended: number[] = [];
       const errors = await errorsOf(map(source, (n) => sleepForever().finally(() => ended.push(n))));
       expect(errors.map((error) => (error as Error).message)).toEqual(['unreadable']);
-      expect(ended).toEqual([0, 1]);
+      expect(ended.toSorted((a, b) => a - b)).toEqual([0, 1]);
       expect(source.calls).not.toContain('return');
     }),
   );

@@ -20,6 +20,7 @@ import {
   type TaskStatus,
 } from './index.js';
 import { addParkingLotBreaker, ParkingLot } from './lowlevel.js';
+import { inTurn } from './schedules.fixture.js';
 import { errorOf, listeners } from './observing.fixture.js';
 
 /** Parks, in a scope of its own, and records what came of it. */
@@ -66,8 +67,7 @@ describe('parking', () => {
       const lot = new ParkingLot();
       const { record, walk } = new Walkers();
       await taskGroup(async (tg) => {
-        for (let i = 0; i < 3; i++) tg.startSoon(walk, i, lot);
-        await waitAllTasksBlocked();
+        await inTurn(3, (i) => tg.startSoon(walk, i, lot));
         for (let i = 0; i < 3; i++) {
           expect(lot.unpark()).toBe(1);
           await waitAllTasksBlocked();
@@ -83,12 +83,11 @@ describe('parking', () => {
       const lot = new ParkingLot();
       const { record, walk } = new Walkers();
       await taskGroup(async (tg) => {
-        for (let i = 0; i < 5; i++) tg.startSoon(walk, i, lot);
-        await waitAllTasksBlocked();
+        await inTurn(5, (i) => tg.startSoon(walk, i, lot));
         expect(lot.unpark(0)).toBe(0);
         expect(lot.unpark(2)).toBe(2);
         await waitAllTasksBlocked();
-        expect(record.slice(5)).toEqual(['wakes 0', 'wakes 1']);
+        expect(record.slice(5).toSorted()).toEqual(['wakes 0', 'wakes 1']);
         expect(lot.unpark(100)).toBe(3);
       });
     }),
@@ -109,18 +108,15 @@ describe('parking', () => {
       const lot = new ParkingLot();
       const order: string[] = [];
       await taskGroup(async (tg) => {
-        for (const name of ['a', 'b']) {
+        await inTurn(2, (index) =>
           tg.startSoon(async () => {
             for (let i = 0; i < 2; i++) {
               await lot.park();
-              order.push(name);
+              order.push(['a', 'b'][index]!);
             }
-          });
-        }
-        for (let i = 0; i < 4; i++) {
-          await waitAllTasksBlocked();
-          lot.unpark();
-        }
+          }),
+        );
+        await inTurn(4, () => lot.unpark());
       });
       expect(order).toEqual(['a', 'b', 'a', 'b']);
     }),
@@ -181,13 +177,12 @@ describe('cancelling', () => {
       const lot = new ParkingLot();
       const { record, scopes, walk } = new Walkers();
       await taskGroup(async (tg) => {
-        for (let i = 0; i < 3; i++) tg.startSoon(walk, i, lot);
-        await waitAllTasksBlocked();
+        await inTurn(3, (i) => tg.startSoon(walk, i, lot));
         scopes[1]!.cancel();
         expect(lot.size).toBe(2);
         await waitAllTasksBlocked();
         expect(record.slice(3)).toEqual(['Cancelled 1']);
-        expect(lot.unparkAll()).toBe(2);
+        await inTurn(2, () => expect(lot.unpark()).toBe(1));
       });
       expect(record.slice(4)).toEqual(['wakes 0', 'wakes 2']);
     }),
@@ -201,14 +196,13 @@ describe('cancelling', () => {
       const lot = new ParkingLot();
       const { record, scopes, walk } = new Walkers();
       await taskGroup(async (tg) => {
-        for (let i = 0; i < 3; i++) tg.startSoon(walk, i, lot);
-        await waitAllTasksBlocked();
+        await inTurn(3, (i) => tg.startSoon(walk, i, lot));
         scopes[who]!.cancel();
         // The place at the end is free for the next.
         tg.startSoon(walk, 3, lot);
         await waitAllTasksBlocked();
         expect(lot.size).toBe(3);
-        lot.unparkAll();
+        await inTurn(3, () => lot.unpark());
       });
       expect(record.filter((line) => line.startsWith('wakes'))).toEqual(
         [...rest, 3].map((i) => `wakes ${i}`),
@@ -247,8 +241,7 @@ describe('cancelling', () => {
       const lot = new ParkingLot();
       const { record, scopes, walk } = new Walkers();
       await taskGroup(async (tg) => {
-        for (let i = 0; i < 2; i++) tg.startSoon(walk, i, lot);
-        await waitAllTasksBlocked();
+        await inTurn(2, (i) => tg.startSoon(walk, i, lot));
         scopes[0]!.cancel();
         expect(lot.unpark()).toBe(1);
       });
@@ -315,8 +308,7 @@ describe('reparking', () => {
       const [here, there] = [new ParkingLot(), new ParkingLot()];
       const { record, scopes, walk } = new Walkers();
       await taskGroup(async (tg) => {
-        for (let i = 0; i < 3; i++) tg.startSoon(walk, i, here);
-        await waitAllTasksBlocked();
+        await inTurn(3, (i) => tg.startSoon(walk, i, here));
         expect(here.repark(there)).toBe(1);
         expect([here.size, there.size]).toEqual([2, 1]);
         await waitAllTasksBlocked();
@@ -344,8 +336,7 @@ describe('reparking', () => {
       const { record, walk } = new Walkers();
       await taskGroup(async (tg) => {
         tg.startSoon(walk, 9, there);
-        for (let i = 0; i < 3; i++) tg.startSoon(walk, i, here);
-        await waitAllTasksBlocked();
+        await inTurn(3, (i) => tg.startSoon(walk, i, here));
         expect(here.repark(there, 2)).toBe(2);
         expect([here.size, there.size]).toEqual([1, 3]);
         while (there.size > 0) {
@@ -365,12 +356,11 @@ describe('reparking', () => {
       const lot = new ParkingLot();
       const { record, walk } = new Walkers();
       await taskGroup(async (tg) => {
-        for (let i = 0; i < 3; i++) tg.startSoon(walk, i, lot);
-        await waitAllTasksBlocked();
+        await inTurn(3, (i) => tg.startSoon(walk, i, lot));
         expect(lot.repark(lot)).toBe(1);
         expect(lot.repark(lot, Infinity)).toBe(3);
         expect(lot.size).toBe(3);
-        lot.unparkAll();
+        await inTurn(3, () => lot.unpark());
       });
       expect(record.slice(3)).toEqual(['wakes 1', 'wakes 2', 'wakes 0']);
     }),

@@ -20,6 +20,7 @@ import {
 } from './index.js';
 import { currentScope } from './lowlevel.js';
 import { errorOf } from './observing.fixture.js';
+import { inPlainOrder } from './schedules.fixture.js';
 
 const children = (): number => taskTree().children.at(-1)!.children.length;
 const after =
@@ -82,7 +83,7 @@ describe('race', () => {
 
   test(
     'a loser that finishes all the same has lost, and so has one that fails in the same step',
-    virtualTime(async () => {
+    inPlainOrder('those who are woken together go on in their order', async () => {
       expect(await race([after(1, 'first'), after(1, 'second'), () => sleep(5).catch(() => 'third')])).toBe(
         'first',
       );
@@ -280,7 +281,7 @@ describe.each([
 
   test(
     'a result that nobody awaits is no unhandled rejection when it is a cancellation',
-    virtualTime(async () => {
+    inPlainOrder('those who are woken together go on in their order', async () => {
       await moveOnAfter(1, async () => {
         void combine([() => sleepForever()]);
         await sleepForever();

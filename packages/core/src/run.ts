@@ -12,6 +12,7 @@ import type { RunContext, WakeScheduler } from './run-context.js';
 import { CAUGHT, leaveWithError } from './scope-exit.js';
 import { cellOfSignal, ScopeNode } from './scope-tree.js';
 import { rejected, silence } from './promises.js';
+import type { TaskContext } from './task.js';
 import { runExitActions } from './task-exit.js';
 
 /** Options of {@link run}. */
@@ -46,6 +47,8 @@ export interface RunOptions {
  *
  * Waits until `main` has ended.
  *
+ * @param main - In explicit mode, the signal that it is given stands for the run: what is told that signal has
+ * the clock and the checks of the run, and is cancelled with it.
  * @returns What `main` returned, also when it finished in spite of a cancellation.
  * @throws What `main` throws; `signal.reason` when the signal ended it; `Cancelled` when its scope was
  * cancelled; TypeError for bad arguments.
@@ -65,7 +68,7 @@ export interface RunOptions {
  * await assert.rejects(run(() => sleepForever(), { signal: controller.signal }), timeUp);
  * ```
  */
-export function run<T>(main: () => T | PromiseLike<T>, options?: RunOptions): Promise<T> {
+export function run<T>(main: (task: TaskContext) => T | PromiseLike<T>, options?: RunOptions): Promise<T> {
   const where = 'run()';
   try {
     checkFunction(where, 'main', main);
@@ -76,7 +79,11 @@ export function run<T>(main: () => T | PromiseLike<T>, options?: RunOptions): Pr
   }
 }
 
-function begin<T>(where: string, main: () => T | PromiseLike<T>, options: RunOptions): Promise<T> {
+function begin<T>(
+  where: string,
+  main: (task: TaskContext) => T | PromiseLike<T>,
+  options: RunOptions,
+): Promise<T> {
   // A program that is started where nothing is ambient has not lost its context: it begins one.
   const isForeign = options.signal === undefined || cellOfSignal(options.signal) === undefined;
   const isOutermost = isForeign && storage.getStore() === undefined;
@@ -126,7 +133,11 @@ function begin<T>(where: string, main: () => T | PromiseLike<T>, options: RunOpt
 
   let result: T | Promise<T>;
   try {
-    result = invoke(scope.cell, main);
+    result = invoke(scope.cell, main, {
+      get signal() {
+        return scope.signal;
+      },
+    });
   } catch (error) {
     return rejected(failed(error));
   }

@@ -80,6 +80,7 @@ export abstract class Member {
   }
 }
 
+/** @inline */
 export type ScopeKind = 'root' | 'run' | 'scope' | 'group' | 'services' | 'task';
 
 /** A signal that belongs to a scope knows the scope's cell under this key. */
@@ -347,7 +348,7 @@ function because(reason: unknown): string {
  */
 export function noteEscape(from: Cell, heir: ScopeNode, what: string): ScopeExitedError | undefined {
   const left = from.left!;
-  if (observing.count > 0) notify(left.context.observers, 'scopeEscaped', left.name, heir);
+  if (observing.count > 0) notify(left.context.observers, 'scopeEscaped', left.name, heir, what);
   if (left.context.escapes === 'adopt') return undefined;
   const error = new ScopeExitedError(
     `${what} began in the scope "${left.name}", which has been left: is an await missing? Await it inside the scope. For ` +

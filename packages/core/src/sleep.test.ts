@@ -18,6 +18,7 @@ import {
   taskGroup,
 } from './index.js';
 import { errorOf, HandClock, listeners, timers, turns } from './observing.fixture.js';
+import { inPlainOrder } from './schedules.fixture.js';
 
 describe('sleep', () => {
   test(
@@ -32,7 +33,7 @@ describe('sleep', () => {
 
   test(
     'of several, each ends at its own time, and those of the same time in the order in which they began',
-    virtualTime(async () => {
+    inPlainOrder('those who are woken together go on in their order', async () => {
       const order: string[] = [];
       await taskGroup((tg) => {
         for (const [name, ms] of [

@@ -21,6 +21,7 @@ import {
 } from './index.js';
 import { suspend } from './lowlevel.js';
 import { errorOf, HandClock, listeners, outcome, turns, unhandledRejections } from './observing.fixture.js';
+import { inPlainOrder } from './schedules.fixture.js';
 
 /** A wait that is going on, and how the test can end it. */
 interface Begun {
@@ -566,7 +567,7 @@ describe('suspend', () => {
 
   test(
     'undo may cancel other scopes, and end other waits',
-    virtualTime(async () => {
+    inPlainOrder('tasks begin in the order in which they were started', async () => {
       const first = new CancelScope();
       const second = new CancelScope();
       const order: string[] = [];

@@ -204,6 +204,7 @@ export interface SuspendOptions extends WaitOptions {
   foreign?: boolean;
 }
 
+/** @inline */
 type Undo = (cancelled: Cancelled) => void;
 
 class SuspendedWait<T> extends Wait<T> {

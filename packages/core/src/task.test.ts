@@ -22,6 +22,7 @@ import {
 } from './index.js';
 import { addInstrument } from './lowlevel.js';
 import { errorOf } from './observing.fixture.js';
+import { inPlainOrder } from './schedules.fixture.js';
 
 /** How many waits hang somewhere below the root. */
 function pendingWaits(node: TaskNode = taskTree()): number {
@@ -387,7 +388,7 @@ describe('waiting for a task', () => {
 
   test(
     'cancelled right after the task ended: the end is not lost',
-    virtualTime(async () => {
+    inPlainOrder('those who are woken together go on in their order', async () => {
       const scope = new CancelScope();
       let seen: unknown;
       await taskGroup(async (tg) => {
@@ -431,7 +432,7 @@ describe('waiting for a task', () => {
 
   test(
     'many may wait; they are woken in the order in which they came',
-    virtualTime(async () => {
+    inPlainOrder('those who are woken together go on in their order', async () => {
       const order: number[] = [];
       await taskGroup((tg) => {
         const task = tg.startSoon(() => sleep(5));
@@ -448,7 +449,7 @@ describe('waiting for a task', () => {
 
   test(
     'from outside of the group, and from another task',
-    virtualTime(async () => {
+    inPlainOrder('those who are woken together go on in their order', async () => {
       await taskGroup(async (outer) => {
         const seen: unknown[] = [];
         await taskGroup((tg) => {

@@ -13,6 +13,7 @@ import { Cancelled, TimeoutError } from './errors.js';
 import type { ScopeNode } from './scope-tree.js';
 import { rejected } from './promises.js';
 
+/** @inline */
 type Body<T> = (scope: CancelScope) => T | PromiseLike<T>;
 
 declare const NOTHING: unique symbol;
@@ -20,6 +21,8 @@ declare const NOTHING: unique symbol;
 /**
  * A body that takes no scope. No function is of the second kind, but it tells the compiler what the parameter of a body is
  * that does take one: with the first alone, an overload that does not fit would make that parameter an implicit `any`.
+ *
+ * @inline
  */
 type PlainBody<T> = (() => T | PromiseLike<T>) | (Body<T> & { readonly [NOTHING]: never });
 

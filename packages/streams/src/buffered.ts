@@ -217,7 +217,7 @@ export class BufferedByteReceiveStream implements ByteReceiveStream {
     const scope = scopeOfWait(where, options);
     const refused = refusal(where, scope, options);
     if (refused !== undefined) return refused;
-    this.#check();
+    this.#check(where);
     if (this.#turns.value > 0) {
       const bytes = reading.attempt();
       if (bytes !== undefined) return completed(bytes);
@@ -227,7 +227,7 @@ export class BufferedByteReceiveStream implements ByteReceiveStream {
 
   async #fill(where: string, options: WaitOptions | undefined, reading: Reading): Promise<Uint8Array> {
     for (;;) {
-      this.#check();
+      this.#check(where);
       const bytes = reading.attempt();
       if (bytes !== undefined) return bytes;
       let chunk: Uint8Array;
@@ -241,8 +241,8 @@ export class BufferedByteReceiveStream implements ByteReceiveStream {
     }
   }
 
-  #check(): void {
-    if (this.#isClosed) throw new ClosedResourceError('this buffered stream is closed');
+  #check(where: string): void {
+    if (this.#isClosed) throw new ClosedResourceError(`${where}: this stream is closed`);
   }
 }
 

@@ -147,13 +147,13 @@ export class ForeignReceiveStream<T> implements ObjectReceiveStream<T>, Inbox<T>
     try {
       const refused = refusal(where, scopeOfWait(where, options), options);
       if (refused !== undefined) return refused;
-      if (this.#over?.because === 'close') throw closed();
+      if (this.#over?.because === 'close') throw closed(where);
       if (this.#receivers.size === 0) {
         const kept = this.#kept ?? (this.#over === undefined ? this.#source.poll?.() : undefined);
         this.#kept = undefined;
         if (kept !== undefined) return completed(shape.item(kept.value));
       }
-      if (this.#over !== undefined) return completed(outcomeOf(this.#over, shape));
+      if (this.#over !== undefined) return completed(outcomeOf(where, this.#over, shape));
       return suspend(
         (resolve, reject) => {
           const leave = this.#receivers.enlist(shape, { resolve, reject });
@@ -189,26 +189,26 @@ export class ForeignReceiveStream<T> implements ObjectReceiveStream<T>, Inbox<T>
   /** Tells everyone who waits that it is over. */
   #dismiss(): void {
     for (let each = this.#receivers.shift(); each !== undefined; each = this.#receivers.shift()) {
-      dismiss(each, this.#over!);
+      dismiss(`${this.#name}.receive()`, each, this.#over!);
     }
   }
 }
 
 function ignore(): void {}
 
-function closed(): ClosedResourceError {
-  return new ClosedResourceError('this receive stream is closed');
+function closed(where: string): ClosedResourceError {
+  return new ClosedResourceError(`${where}: this stream is closed`);
 }
 
-function dismiss(receiver: QueueEntry<unknown, Shape>, over: Over): void {
+function dismiss(where: string, receiver: QueueEntry<unknown, Shape>, over: Over): void {
   try {
-    receiver.resolve(outcomeOf(over, receiver.data));
+    receiver.resolve(outcomeOf(where, over, receiver.data));
   } catch (error) {
     receiver.reject(error);
   }
 }
 
-function outcomeOf(over: Over, shape: Shape): unknown {
+function outcomeOf(where: string, over: Over, shape: Shape): unknown {
   if (over.because === 'end') return shape.end();
-  throw over.because === 'error' ? over.error : closed();
+  throw over.because === 'error' ? over.error : closed(where);
 }

@@ -83,7 +83,7 @@ export class ForeignSendStream<T> implements ObjectSendStream<T>, Outbox {
     try {
       const refused = refusal(where, scopeOfWait(where, options), options);
       if (refused !== undefined) return refused;
-      this.#check();
+      this.#check(where);
       if (this.#senders.size === 0 && this.#sink.hasRoom) {
         this.#sink.write(item);
         return completed();
@@ -133,8 +133,8 @@ export class ForeignSendStream<T> implements ObjectSendStream<T>, Outbox {
     this.#senders.rejectAll(error);
   }
 
-  #check(): void {
-    if (this.#state !== 'open') throw closed();
+  #check(where: string): void {
+    if (this.#state !== 'open') throw closed(where);
     if (this.#failure === undefined) return;
     this.#isTold = true;
     throw this.#failure.error;
@@ -169,7 +169,7 @@ export class ForeignSendStream<T> implements ObjectSendStream<T>, Outbox {
   async #flush(options: WaitOptions | undefined): Promise<void> {
     if (this.#state === 'open') {
       this.#state = 'closing';
-      this.#senders.rejectAll(closed());
+      this.#senders.rejectAll(this.#closedMeanwhile());
       this.#closing = Promise.resolve(this.#sink.finish());
     }
     let isSettled = false;
@@ -212,7 +212,12 @@ export class ForeignSendStream<T> implements ObjectSendStream<T>, Outbox {
     this.#leaveOwner?.();
     this.#closing = Promise.resolve(this.#sink.abort(reason)).catch(ignore);
     // When a scope is cancelled, its signal is told first, and those who wait in it are told why.
-    queueMicrotask(() => this.#senders.rejectAll(closed()));
+    queueMicrotask(() => this.#senders.rejectAll(this.#closedMeanwhile()));
+  }
+
+  /** For those who wait to send when it is closed. */
+  #closedMeanwhile(): ClosedResourceError {
+    return closed(`${this.#name}.send()`);
   }
 
   /** Waits until the foreign stream has stopped. */
@@ -225,6 +230,6 @@ export class ForeignSendStream<T> implements ObjectSendStream<T>, Outbox {
 
 function ignore(): void {}
 
-function closed(): ClosedResourceError {
-  return new ClosedResourceError('this send stream is closed');
+function closed(where: string): ClosedResourceError {
+  return new ClosedResourceError(`${where}: this stream is closed`);
 }

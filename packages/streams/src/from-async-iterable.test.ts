@@ -13,10 +13,9 @@ import {
   taskGroup,
   TaskGroupError,
 } from '@taskscope/core';
-import { fuzzSchedule, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
+import { cancelEverywhere, fuzzSchedule, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
-import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
 import { errorOf, turns, unhandledRejections } from '../../core/src/observing.fixture.js';
 import {
   createMemoryObjectStream,
@@ -26,6 +25,7 @@ import {
   type MemoryObjectReceiveStream,
   type ObjectSendStream,
 } from './index.js';
+import { inPlainOrder } from '../../core/src/schedules.fixture.js';
 
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 
@@ -68,6 +68,49 @@ async function errorsOf(promise: Promise<unknown>): Promise<unknown[]> {
 }
 
 describe('fromAsyncIterable()', () => {
+  test('cancelled at every step it has: the source is told to stop, and no item comes twice', async () => {
+    const { waits } = await cancelEverywhere(() => {
+      const [send, receive] = createMemoryObjectStream<number>(1);
+      const received: number[] = [];
+      let open = 0;
+      async function* source(): AsyncGenerator<number> {
+        open++;
+        try {
+          for (let n = 0; n < 3; n++) {
+            yield n;
+            await sleep(1);
+          }
+        } finally {
+          await cleanup(() => sleep(1));
+          open--;
+        }
+      }
+      return {
+        tasks: [
+          async () => {
+            using _ = send;
+            try {
+              await fromAsyncIterable(source(), send);
+            } catch (error) {
+              // Nobody is there to receive any more.
+              if (!(error instanceof BrokenResourceError)) throw error;
+            }
+          },
+          async () => {
+            using _ = receive;
+            for await (const n of receive) received.push(n);
+          },
+        ],
+        check(cancelled) {
+          expect(open).toBe(0);
+          expect(received).toEqual([0, 1, 2].slice(0, received.length));
+          if (!cancelled.includes(true)) expect(received).toHaveLength(3);
+        },
+      };
+    });
+    expect(waits).toBeGreaterThan(5);
+  });
+
   test(
     'sends every item, and does not close the stream',
     virtualTime(async () => {
@@ -488,7 +531,7 @@ describe('produce()', () => {
 
   test(
     'a producer whose tasks send behind a shield ends when the consumer leaves',
-    virtualTime(async () => {
+    inPlainOrder('tasks begin in the order in which they were started', async () => {
       const first = await produce<number, number | undefined>(
         (send) =>
           taskGroup((tg) => {
@@ -762,7 +805,7 @@ describe('produce()', () => {
   });
 
   test('cancelled at every step it has: nothing is lost before the point of leaving', async () => {
-    const steps = await cancelEverywhere(() => {
+    const { waits } = await cancelEverywhere(() => {
       const received: number[] = [];
       let isProducing = false;
       return {
@@ -795,7 +838,7 @@ describe('produce()', () => {
         },
       };
     });
-    expect(steps).toBeGreaterThan(0);
+    expect(waits).toBeGreaterThan(0);
   });
 
   test('works in whatever order tasks are woken', async () => {
@@ -968,7 +1011,7 @@ describe('merge()', () => {
 
   test(
     'whose body cancels and leaves at once: sources that were asked for an item are stopped',
-    virtualTime(async () => {
+    inPlainOrder('tasks begin in the order in which they were started', async () => {
       const events: string[] = [];
       const scope = new CancelScope();
       await scope.run(() =>
@@ -998,7 +1041,7 @@ describe('merge()', () => {
   );
 
   test('cancelled at every step it has: every source that began has ended, and no item came twice', async () => {
-    const steps = await cancelEverywhere(() => {
+    const { waits } = await cancelEverywhere(() => {
       const received: number[] = [];
       let open = 0;
       async function* source(first: number): AsyncGenerator<number> {
@@ -1048,7 +1091,7 @@ describe('merge()', () => {
         },
       };
     });
-    expect(steps).toBeGreaterThan(10);
+    expect(waits).toBeGreaterThan(10);
   });
 
   test('refuses what are no sources, and a body that is no function', async () => {

@@ -16,11 +16,17 @@ import {
   type WaitOptions,
 } from '@taskscope/core';
 import { chain } from '@taskscope/core/lowlevel';
-import { expectCheckpoint, fuzzSchedule, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
+import {
+  cancelEverywhere,
+  expectCheckpoint,
+  fuzzSchedule,
+  virtualTime,
+  waitAllTasksBlocked,
+  type Workload,
+} from '@taskscope/testing';
 import fc from 'fast-check';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
-import { cancelEverywhere, type Workload } from '../../sync/src/cancel-everywhere.fixture.js';
 import { testCancellation } from '../../sync/src/cancellation.fixture.js';
 import {
   called,
@@ -42,6 +48,7 @@ import {
   type Permit,
 } from './index.js';
 import { PlainStream } from './plain-stream.fixture.js';
+import { inTurn } from '../../core/src/schedules.fixture.js';
 
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 
@@ -155,15 +162,14 @@ describe('a rendezvous', () => {
       const [send, receive] = createMemoryObjectStream<string>(0);
       const received: string[] = [];
       await taskGroup(async (tg) => {
-        for (const name of ['first', 'second']) {
-          tg.startSoon(async () => received.push(`${name}: ${await receive.receive()}`));
-        }
-        await waitAllTasksBlocked();
+        await inTurn(2, (i) =>
+          tg.startSoon(async () => received.push(`${['first', 'second'][i]}: ${await receive.receive()}`)),
+        );
         send.sendNowait('tea');
         send.sendNowait('milk');
         expect(() => send.sendNowait('sugar')).toThrow(WouldBlock);
       });
-      expect(received).toEqual(['first: tea', 'second: milk']);
+      expect(received.toSorted()).toEqual(['first: tea', 'second: milk']);
     }),
   );
 
@@ -382,16 +388,14 @@ describe('the order', () => {
         received.push(`${name}${await receive.receive()}`);
       };
       await taskGroup(async (tg) => {
-        tg.startSoon(receiver, 'a');
-        tg.startSoon(() => scope.run(() => receiver('b')));
-        tg.startSoon(receiver, 'c');
-        await waitAllTasksBlocked();
+        const receivers = [() => receiver('a'), () => scope.run(() => receiver('b')), () => receiver('c')];
+        await inTurn(3, (i) => tg.startSoon(receivers[i]!));
         scope.cancel();
         send.sendNowait(1);
         send.sendNowait(2);
         expect(send.trySend(3)).toBe(false);
       });
-      expect(received).toEqual(['a1', 'c2']);
+      expect(received.toSorted()).toEqual(['a1', 'c2']);
     }),
   );
 
@@ -528,19 +532,20 @@ describe('closing the sending end', () => {
       const [send, receive] = createMemoryObjectStream<number>(1);
       const permit = await send.reserve();
       send.close();
-      const message = 'this send stream is closed';
-      for (const use of [
-        () => send.sendNowait(1),
-        () => send.trySend(1),
-        () => send.clone(),
-        () => permit.send(1),
-        () => send.onSend(1).attempt(),
-      ]) {
-        expect(use).toThrow(ClosedResourceError);
-        expect(use).toThrow(message);
-      }
-      for (const use of [() => send.send(1), () => send.reserve()]) {
-        expect(await errorOf(use())).toBeInstanceOf(ClosedResourceError);
+      for (const [method, use] of [
+        ['sendNowait', () => send.sendNowait(1)],
+        ['trySend', () => send.trySend(1)],
+        ['clone', () => send.clone()],
+        ['reserve().send', () => permit.send(1)],
+        ['onSend', () => send.onSend(1).attempt()],
+        ['send', () => send.send(1)],
+        ['reserve', () => send.reserve()],
+      ] as const) {
+        const error = await errorOf((async () => use())());
+        expect(error).toBeInstanceOf(ClosedResourceError);
+        expect((error as Error).message).toBe(
+          `MemoryObjectSendStream.${method}(): this end of the stream is closed. Give everyone who sends a clone() of their own`,
+        );
       }
       expect(drain(receive)).toEqual([]);
     }),
@@ -629,23 +634,21 @@ describe('closing the receiving end', () => {
       send.sendNowait(1);
       const iterator = receive[Symbol.asyncIterator]();
       receive.close();
-      const message = 'this receive stream is closed';
-      for (const use of [
-        () => receive.receiveNowait(),
-        () => receive.tryReceive(),
-        () => receive.clone(),
-        () => receive.onReceive().attempt(),
-      ]) {
-        expect(use).toThrow(ClosedResourceError);
-        expect(use).toThrow(message);
-      }
-      for (const use of [
-        () => receive.receive(),
-        () => receive.receiveMany(1),
-        () => iterator.next(),
-        () => collect(receive),
-      ]) {
-        expect(await errorOf(use())).toBeInstanceOf(ClosedResourceError);
+      for (const [method, use] of [
+        ['receiveNowait', () => receive.receiveNowait()],
+        ['tryReceive', () => receive.tryReceive()],
+        ['clone', () => receive.clone()],
+        ['onReceive', () => receive.onReceive().attempt()],
+        ['receive', () => receive.receive()],
+        ['receive', () => receive.receiveMany(1)],
+        ['values', () => iterator.next()],
+        ['values', () => collect(receive)],
+      ] as const) {
+        const error = await errorOf((async () => use())());
+        expect(error).toBeInstanceOf(ClosedResourceError);
+        expect((error as Error).message).toBe(
+          `MemoryObjectReceiveStream.${method}(): this end of the stream is closed. Give everyone who receives a clone() of their own`,
+        );
       }
     }),
   );
@@ -1698,7 +1701,7 @@ describe('a cancelled wait', () => {
         for (let n = 0; n < 10; n++) send.sendNowait(n);
         expect(send.trySend(10)).toBe(false);
       });
-      expect(received).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+      expect(received.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     }),
   );
 });
@@ -1825,14 +1828,14 @@ describe('cancelled at every step it has', () => {
       const one = async (receive: MemoryObjectReceiveStream<number>): Promise<number[]> => [
         await receive.receive(),
       ];
-      expect(await cancelEverywhere(pipeline(size, one))).toBeGreaterThan(3);
+      expect((await cancelEverywhere(pipeline(size, one))).waits).toBeGreaterThan(3);
     }
   });
 
   test('receiveMany() loses nothing', async () => {
     for (const size of [0, 1, 3]) {
-      const steps = await cancelEverywhere(pipeline(size, (receive) => receive.receiveMany(2)));
-      expect(steps).toBeGreaterThan(2);
+      const { waits } = await cancelEverywhere(pipeline(size, (receive) => receive.receiveMany(2)));
+      expect(waits).toBeGreaterThan(2);
     }
   });
 
@@ -1841,12 +1844,12 @@ describe('cancelled at every step it has', () => {
       for await (const n of receive) return [n];
       throw new EndOfStream('it has ended');
     };
-    expect(await cancelEverywhere(pipeline(1, next))).toBeGreaterThan(3);
+    expect((await cancelEverywhere(pipeline(1, next))).waits).toBeGreaterThan(3);
   });
 
   test('reserve() loses no place and no item', async () => {
     for (const size of [0, 1]) {
-      const steps = await cancelEverywhere(() => {
+      const { waits } = await cancelEverywhere(() => {
         const [send, receive] = createMemoryObjectStream<number>(size);
         const sent: number[] = [];
         const received: number[] = [];
@@ -1878,7 +1881,7 @@ describe('cancelled at every step it has', () => {
           },
         };
       });
-      expect(steps).toBeGreaterThan(3);
+      expect(waits).toBeGreaterThan(3);
     }
   });
 });

@@ -150,6 +150,8 @@ class Channel<T> {
   receiveEnds = 0;
   /** What receivers get instead of the end of the stream. */
   failure: Error | undefined = undefined;
+  /** The name of the subscription whose stream it is, for messages. */
+  subscription: string | undefined = undefined;
 
   constructor(maxBufferSize: number, onUndelivered: ((item: T) => void) | undefined) {
     this.maxBufferSize = maxBufferSize;
@@ -238,6 +240,8 @@ class Channel<T> {
 
 /** Ends a stream with an error: receivers get it when the buffer is empty. For the router. */
 export let failReceivers: <T>(send: MemoryObjectSendStream<T>, error: Error) => void;
+/** Says whose stream it is. For the router. */
+export let nameSubscription: <T>(receive: MemoryObjectReceiveStream<T>, name: string) => void;
 
 let newSendStream: <T>(channel: Channel<T>) => MemoryObjectSendStream<T>;
 let newReceiveStream: <T>(channel: Channel<T>) => MemoryObjectReceiveStream<T>;
@@ -285,7 +289,7 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
       const scope = scopeOfWait(where, options);
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
-      if (this.trySend(item)) return completed();
+      if (this.#trySend('send()', item)) return completed();
       const sending = this.#channel.senders.wait('room to send', scope, { end: this, item }, options);
       return sending as Promise<void>;
     } catch (error) {
@@ -301,7 +305,7 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
    * @throws WouldBlock when it is not; ClosedResourceError; BrokenResourceError.
    */
   sendNowait(item: T): void {
-    if (!this.trySend(item))
+    if (!this.#trySend('sendNowait()', item))
       throw new WouldBlock('nobody waits to receive, and there is no room in the buffer');
   }
 
@@ -313,8 +317,12 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
    * @throws ClosedResourceError; BrokenResourceError.
    */
   trySend(item: T): boolean {
+    return this.#trySend('trySend()', item);
+  }
+
+  #trySend(method: string, item: T): boolean {
     const channel = this.#channel;
-    this.#check();
+    this.#check(method);
     if (!channel.hasRoom) return false;
     channel.put(item);
     return true;
@@ -335,7 +343,7 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
       const channel = this.#channel;
-      this.#check();
+      this.#check('reserve()');
       if (channel.hasRoom) {
         channel.reserved++;
         return completed(newPermit(channel, this));
@@ -350,7 +358,7 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
   /** As a case of `select()`: that `item` is sent. */
   onSend(item: T): Selectable<void> {
     return {
-      attempt: () => (this.trySend(item) ? { value: undefined } : undefined),
+      attempt: () => (this.#trySend('onSend()', item) ? { value: undefined } : undefined),
       enlist: (listener) =>
         this.#channel.senders.enlist(
           { end: this, item, selection: listener.selection },
@@ -368,7 +376,7 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
    * @throws ClosedResourceError when this end is closed.
    */
   clone(): MemoryObjectSendStream<T> {
-    if (this.#isClosed) throw closed('send');
+    if (this.#isClosed) throw sendEndClosed('clone()');
     return newSendStream(this.#channel);
   }
 
@@ -381,7 +389,7 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
     this.#isClosed = true;
     const channel = this.#channel;
     channel.sendEnds--;
-    rejectOf(channel.senders, this, () => closed('send'));
+    rejectOf(channel.senders, this, (data) => sendEndClosed('reserves' in data ? 'reserve()' : 'send()'));
     if (channel.sendEnds > 0) return;
     for (let next = channel.receivers.shift(); next !== undefined; next = channel.receivers.shift()) {
       if (channel.failure === undefined && next.data.iterates) next.resolve({ done: true, value: undefined });
@@ -408,8 +416,8 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
     return this.aclose();
   }
 
-  #check(): void {
-    if (this.#isClosed) throw closed('send');
+  #check(method: string): void {
+    if (this.#isClosed) throw sendEndClosed(method);
     if (this.#channel.receiveEnds === 0) throw broken();
   }
 
@@ -419,7 +427,7 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
       send.#channel.failure = error;
       send.close();
     };
-    newPermit = (channel, end) => new PlaceKept(channel, () => end.#check());
+    newPermit = (channel, end) => new PlaceKept(channel, () => end.#check('reserve().send()'));
   }
 }
 
@@ -515,7 +523,7 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
    * @throws WouldBlock when there is none; EndOfStream; ClosedResourceError.
    */
   receiveNowait(): T {
-    const received = this.tryReceive();
+    const received = this.#tryReceive('receiveNowait()');
     if (received.ok) return received.value;
     throw received.ended ? (this.#channel.failure ?? ended()) : new WouldBlock('nothing is there to receive');
   }
@@ -528,8 +536,12 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
    * @throws ClosedResourceError when this end is closed.
    */
   tryReceive(): TryReceived<T> {
+    return this.#tryReceive('tryReceive()');
+  }
+
+  #tryReceive(method: string): TryReceived<T> {
     const channel = this.#channel;
-    if (this.#isClosed) throw closed('receive');
+    if (this.#isClosed) throw receiveEndClosed(channel, method);
     if (channel.hasItem) return { ok: true, value: channel.take() };
     return { ok: false, ended: channel.sendEnds === 0 };
   }
@@ -564,7 +576,7 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
   onReceive(): Selectable<T> {
     return {
       attempt: () => {
-        const received = this.tryReceive();
+        const received = this.#tryReceive('onReceive()');
         if (received.ok) return received;
         if (received.ended) throw this.#channel.failure ?? ended();
         return undefined;
@@ -605,7 +617,7 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
       const channel = this.#channel;
-      if (this.#isClosed) throw closed('receive');
+      if (this.#isClosed) throw receiveEndClosed(channel, iterates ? 'values()' : 'receive()');
       if (channel.hasItem) {
         const item = channel.take();
         return completed(iterates ? { done: false, value: item } : item);
@@ -629,7 +641,7 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
    * @throws ClosedResourceError when this end is closed.
    */
   clone(): MemoryObjectReceiveStream<T> {
-    if (this.#isClosed) throw closed('receive');
+    if (this.#isClosed) throw receiveEndClosed(this.#channel, 'clone()');
     return newReceiveStream(this.#channel);
   }
 
@@ -645,7 +657,9 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
     this.#isClosed = true;
     const channel = this.#channel;
     channel.receiveEnds--;
-    rejectOf(channel.receivers, this, () => closed('receive'));
+    rejectOf(channel.receivers, this, ({ iterates }) =>
+      receiveEndClosed(channel, iterates ? 'values()' : 'receive()'),
+    );
     if (channel.receiveEnds > 0) return;
     for (let next = channel.senders.shift(); next !== undefined; next = channel.senders.shift()) {
       next.reject(broken());
@@ -693,6 +707,9 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
 
   static {
     newReceiveStream = (channel) => new MemoryObjectReceiveStream(channel);
+    nameSubscription = (receive, name) => {
+      receive.#channel.subscription = name;
+    };
   }
 }
 
@@ -700,18 +717,29 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
 function rejectOf<D extends { readonly end: unknown }>(
   queue: WaitQueue<unknown, D>,
   end: unknown,
-  error: () => Error,
+  error: (data: D) => Error,
 ): void {
   for (const entry of queue) {
     if (entry.data.end !== end) continue;
     queue.remove(entry);
-    entry.reject(error());
+    entry.reject(error(entry.data));
   }
 }
 
-function closed(side: 'send' | 'receive'): ClosedResourceError {
+function sendEndClosed(method: string): ClosedResourceError {
   return new ClosedResourceError(
-    `this ${side} stream is closed. Clone it before it is closed if somebody else still needs one`,
+    `MemoryObjectSendStream.${method}: this end of the stream is closed. Give everyone who sends a clone() of their own`,
+  );
+}
+
+function receiveEndClosed(
+  { subscription }: { readonly subscription: string | undefined },
+  method: string,
+): ClosedResourceError {
+  return new ClosedResourceError(
+    subscription === undefined
+      ? `MemoryObjectReceiveStream.${method}: this end of the stream is closed. Give everyone who receives a clone() of their own`
+      : `Subscription.${method}: "${subscription}" is closed`,
   );
 }
 

@@ -11,15 +11,15 @@ import {
   taskGroup,
   WouldBlock,
 } from '@taskscope/core';
-import { fuzzSchedule, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
+import { cancelEverywhere, fuzzSchedule, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
 import fc from 'fast-check';
 import { getEventListeners } from 'node:events';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
 import { errorOf, unhandledRejections } from '../../core/src/observing.fixture.js';
 import { MessageRouter, type Overflow, type Subscription } from './message-router.js';
-import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
 import { select } from './select.js';
+import { inTurn } from '../../core/src/schedules.fixture.js';
 
 /** Everything that is there now. */
 function drain<T>(subscription: Subscription<T>): T[] {
@@ -172,6 +172,7 @@ describe('a full subscription', () => {
       expect(drain(other)).toEqual([1, 2]);
       slow.close();
       await expect(slow.receive()).rejects.toThrow(ClosedResourceError);
+      await expect(slow.receive()).rejects.toThrow('Subscription.receive(): "slow" is closed');
     }),
   );
 
@@ -200,8 +201,7 @@ describe('a full subscription', () => {
       taskGroup(async (tg) => {
         const router = new MessageRouter<number>({ bufferSize: 0, overflow: 'block' });
         const [a, b] = [router.subscribe(), router.subscribe()];
-        for (const n of [1, 2, 3]) tg.startSoon(() => router.publish(n));
-        await waitAllTasksBlocked();
+        await inTurn(3, (i) => tg.startSoon(() => router.publish(i + 1)));
         // One of them at a time, so that publishers that waited one after another would get out of order.
         expect([await b.receive(), await b.receive(), await b.receive()]).toEqual([1, 2, 3]);
         expect([await a.receive(), await a.receive(), await a.receive()]).toEqual([1, 2, 3]);
@@ -764,18 +764,24 @@ test('under any schedule, blocking subscribers get everything in order', async (
   }
 });
 
-test('cancelled at every step: what was published is with everybody who stayed, in order, and counted', async () => {
-  for (const overflow of ['block', 'drop-newest'] as const) {
-    const steps = await cancelEverywhere(() => {
+test.each<Overflow>(['block', 'drop-newest', 'drop-oldest', 'disconnect'])(
+  'cancelled at every step, with "%s": what was published is with everybody who stayed, in order, and counted',
+  async (overflow) => {
+    const { waits } = await cancelEverywhere(() => {
       const router = new MessageRouter<number>({ bufferSize: 1, overflow });
       const published: number[] = [];
       const seen: number[][] = [[], []];
       const subscriptions = seen.map(() => router.subscribe());
       const subscriber = (index: number) => async (): Promise<void> => {
         using subscription = subscriptions[index]!;
-        for await (const message of subscription) {
-          seen[index]!.push(message);
-          await sleep(1);
+        try {
+          for await (const message of subscription) {
+            seen[index]!.push(message);
+            await sleep(1);
+          }
+        } catch (error) {
+          // Who does not keep up.
+          if (overflow !== 'disconnect' || !(error instanceof BrokenResourceError)) throw error;
         }
       };
       return {
@@ -810,6 +816,6 @@ test('cancelled at every step: what was published is with everybody who stayed, 
         },
       };
     });
-    expect(steps).toBeGreaterThan(5);
-  }
-});
+    expect(waits).toBeGreaterThan(5);
+  },
+);

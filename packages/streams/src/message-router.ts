@@ -23,6 +23,7 @@ import {
 import {
   createMemoryObjectStream,
   failReceivers,
+  nameSubscription,
   type MemoryObjectReceiveStream,
   type MemoryObjectSendStream,
   type TryReceived,
@@ -180,9 +181,11 @@ export class MessageRouter<T> {
     }
     this.#checkOpen(where);
     const [send, receive] = createMemoryObjectStream<T>(bufferSize);
+    const shownName = name ?? `subscription ${++this.#subscriptions}`;
+    nameSubscription(receive, shownName);
     const subscriber: Subscriber<T> = {
       subscription: newSubscription(
-        name ?? `subscription ${++this.#subscriptions}`,
+        shownName,
         receive,
         () => this.#subscribers.delete(subscriber),
         () => subscriber,

@@ -33,11 +33,10 @@ import {
   taskGroup,
   TimeoutError,
 } from '@taskscope/core';
-import { MockClock, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
+import { cancelEverywhere, MockClock, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, expectTypeOf, test } from 'vitest';
 
-import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
 import { errorOf, listeners, turns, unhandledRejections } from '../../core/src/observing.fixture.js';
 import { bytes, collect, textOf } from './bytes.fixture.js';
 import type * as Streams from './index.js';
@@ -830,7 +829,7 @@ describe('fromNodeWritable()', () => {
 });
 
 test('receivers of a stream of Node, cancelled at every step: every item arrives once', async () => {
-  const steps = await cancelEverywhere(() => {
+  const { waits } = await cancelEverywhere(() => {
     let n = 0;
     const readable = new Readable({
       objectMode: true,
@@ -852,11 +851,11 @@ test('receivers of a stream of Node, cancelled at every step: every item arrives
       },
     };
   });
-  expect(steps).toBeGreaterThan(3);
+  expect(waits).toBeGreaterThan(3);
 });
 
 test('senders into a stream of Node, cancelled at every step: what was sent is written, and nothing else', async () => {
-  const steps = await cancelEverywhere(() => {
+  const { waits } = await cancelEverywhere(() => {
     const written: string[] = [];
     const sent: string[] = [];
     const send = fromNodeWritable<string>(
@@ -883,7 +882,7 @@ test('senders into a stream of Node, cancelled at every step: what was sent is w
       },
     };
   });
-  expect(steps).toBeGreaterThan(3);
+  expect(waits).toBeGreaterThan(3);
 });
 
 describe('toNodeReadable()', () => {

@@ -16,6 +16,7 @@ import {
 import type { Selectable } from '@taskscope/core/lowlevel';
 import { Event, Future } from '@taskscope/sync';
 import {
+  cancelEverywhere,
   expectCheckpoint,
   fuzzSchedule,
   MockClock,
@@ -24,7 +25,6 @@ import {
 } from '@taskscope/testing';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
-import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
 import { testCancellation } from '../../sync/src/cancellation.fixture.js';
 import { errorOf } from '../../core/src/observing.fixture.js';
 import {
@@ -727,7 +727,7 @@ describe('select(), cancelled', () => {
   );
 
   test('at every step of a workload: nothing is lost or doubled', async () => {
-    const steps = await cancelEverywhere(() => {
+    const { waits } = await cancelEverywhere(() => {
       const [sendA, receiveA] = createMemoryObjectStream<number>();
       const [sendB, receiveB] = createMemoryObjectStream<number>(1);
       const sent: number[] = [];
@@ -762,7 +762,7 @@ describe('select(), cancelled', () => {
         },
       };
     });
-    expect(steps).toBeGreaterThan(5);
+    expect(waits).toBeGreaterThan(5);
   });
 });
 
@@ -834,12 +834,24 @@ describe('bad input', () => {
     expect(empty).toBeInstanceOf(RangeError);
     expect((empty as Error).message).toBe('select(): cases must not be empty: nothing could ever happen');
     const [, receive] = createMemoryObjectStream<number>();
-    for (const each of [receive, Promise.resolve(1), null, undefined, 5]) {
+    const rule =
+      'select(): the case "wrong" must be what onReceive(), onSend(), onChange(), onSet(), onDone() or onTimeout() returns, got ';
+    for (const [each, rest] of [
+      [receive, 'an object. Use its onReceive()'],
+      [event, 'an object. Use its onSet()'],
+      [() => receive.onReceive(), 'a function. Call it: its result is the case'],
+      [
+        Promise.resolve(1),
+        'a Promise. What has begun cannot be undone: use onReceive() instead of receive(), onSet() instead of wait(), and so on',
+      ],
+      [null, 'null'],
+      [undefined, 'undefined'],
+      [5, '5'],
+      [{}, 'an object'],
+    ]) {
       const error = await errorOf(select({ stop: event.onSet(), wrong: each as never }));
       expect(error).toBeInstanceOf(TypeError);
-      expect((error as Error).message).toMatch(
-        /^select\(\): the case "wrong" must be what onReceive\(\), onSend\(\), onSet\(\), onDone\(\) or onTimeout\(\) returns, got /,
-      );
+      expect((error as Error).message).toBe(`${rule}${rest as string}`);
     }
     expect(event.statistics().tasksWaiting).toBe(0);
   });

@@ -169,8 +169,22 @@ function checkCases(
     const { attempt, enlist } = Object(each) as Partial<Selectable<unknown>>;
     if (typeof attempt === 'function' && typeof enlist === 'function') continue;
     throw new TypeError(
-      `${where}: the case "${key}" must be what onReceive(), onSend(), onSet(), onDone() or onTimeout() returns, got ${describe(each)}`,
+      `${where}: the case "${key}" must be what onReceive(), onSend(), onChange(), onSet(), onDone() or onTimeout() returns, ` +
+        `got ${describe(each)}${cureFor(each)}`,
     );
   }
   return entries;
+}
+
+const CASES = ['onReceive', 'onSend', 'onChange', 'onSet', 'onDone'];
+
+/** What to write instead, if it is one of the usual mistakes. */
+function cureFor(each: unknown): string {
+  if (typeof each === 'function') return '. Call it: its result is the case';
+  const methods = Object(each) as Record<string, unknown>;
+  if (typeof methods['then'] === 'function') {
+    return '. What has begun cannot be undone: use onReceive() instead of receive(), onSet() instead of wait(), and so on';
+  }
+  const method = CASES.find((name) => typeof methods[name] === 'function');
+  return method === undefined ? '' : `. Use its ${method}()`;
 }

@@ -1,4 +1,5 @@
 import {
+  BrokenResourceError,
   CancelScope,
   ClosedResourceError,
   EndOfStream,
@@ -7,7 +8,7 @@ import {
   type WaitOptions,
 } from '@taskscope/core';
 import { chain } from '@taskscope/core/lowlevel';
-import { virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
+import { cancelEverywhere, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
 import { testCancellation } from '../../sync/src/cancellation.fixture.js';
@@ -417,3 +418,48 @@ testCancellation('StapledByteStream.receive()', () => {
     out: () => sent - received,
   };
 });
+
+test('two stapled ends that talk to each other, cancelled at every step: no item is lost', async () => {
+  const { waits } = await cancelEverywhere(({ foreignSignal: signal }) => {
+    const [there, back] = [createMemoryObjectStream<number>(), createMemoryObjectStream<number>()];
+    const here = new StapledObjectStream(there[0], back[1]);
+    const other = new StapledObjectStream(back[0], there[1]);
+    const [sent, received]: number[][] = [[], []];
+    return {
+      tasks: [
+        async () => {
+          await using _ = here;
+          await untilGone(async () => {
+            for (let n = 0; n < 3; n++) {
+              await here.send(n, { signal });
+              sent!.push(n);
+              expect(await here.receive({ signal })).toBe(-n);
+            }
+          });
+        },
+        async () => {
+          await using _ = other;
+          await untilGone(async () => {
+            for (;;) {
+              const n = await other.receive({ signal });
+              received!.push(n);
+              await other.send(-n, { signal });
+            }
+          });
+        },
+      ],
+      // A rendezvous: what was handed over has arrived.
+      check: () => expect(received).toEqual(sent),
+    };
+  });
+  expect(waits).toBeGreaterThan(5);
+});
+
+/** Until the other end is closed. */
+async function untilGone(talk: () => Promise<void>): Promise<void> {
+  try {
+    await talk();
+  } catch (error) {
+    if (!(error instanceof EndOfStream) && !(error instanceof BrokenResourceError)) throw error;
+  }
+}

@@ -9,11 +9,16 @@ import {
   type TaskNode,
   type WaitOptions,
 } from '@taskscope/core';
-import { expectCheckpoint, fuzzSchedule, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
+import {
+  cancelEverywhere,
+  expectCheckpoint,
+  fuzzSchedule,
+  virtualTime,
+  waitAllTasksBlocked,
+} from '@taskscope/testing';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
 import { testCancellation } from '../../sync/src/cancellation.fixture.js';
 import { errorOf, turns } from '../../core/src/observing.fixture.js';
 import { createWatch, select, type WatchReceiver } from './index.js';
@@ -55,7 +60,7 @@ describe('a watched value', () => {
       sender.close();
       expect([sender.value, receiver.value]).toEqual([2, 2]);
       expect(() => sender.set(3)).toThrow(ClosedResourceError);
-      expect(() => sender.set(3)).toThrow('this watch is closed');
+      expect(() => sender.set(3)).toThrow('WatchSender.set(): this watch is closed');
       expect(receiver.value).toBe(2);
     }),
   );
@@ -156,7 +161,7 @@ describe('changed()', () => {
         await waitAllTasksBlocked();
         sender.set(1);
       });
-      expect(seen).toEqual(['a1', 'b1']);
+      expect(seen.toSorted()).toEqual(['a1', 'b1']);
       sender.set(2);
       expect(await receiver.changed()).toBe(2);
       const late = receiver.clone();
@@ -313,6 +318,25 @@ describe('until()', () => {
       );
     }
   });
+
+  test(
+    'refuses an async predicate, whose promise would be true at once',
+    virtualTime(async () => {
+      const [sender, receiver] = createWatch(0);
+      const message =
+        'WatchReceiver.until(): predicate must not be async: the promise that it returns counts as true. ' +
+        'What takes time belongs in a loop around changed()';
+      const failing = (): Promise<boolean> => Promise.reject(new Error('nobody waits for it'));
+      for (const predicate of [() => Promise.resolve(false), failing]) {
+        const error = await errorOf(receiver.until(predicate as never));
+        expect(error).toEqual(new TypeError(message));
+      }
+      const later = errorOf(receiver.until(((n: number) => n > 0 && Promise.resolve(true)) as never));
+      sender.set(1);
+      expect(await later).toEqual(new TypeError(message));
+      expect(waitsForChange()).toBe(0);
+    }),
+  );
 
   test(
     'goes through any number of changes without piling up promises',
@@ -490,7 +514,7 @@ describe('a cancelled wait for a change', () => {
   );
 
   test('at every step of a workload keeps nobody from the latest value', async () => {
-    const steps = await cancelEverywhere(() => {
+    const { waits } = await cancelEverywhere(() => {
       const [sender, receiver] = createWatch(0);
       const last: number[] = [];
       const watcher = (index: number) => {
@@ -516,7 +540,7 @@ describe('a cancelled wait for a change', () => {
         },
       };
     });
-    expect(steps).toBeGreaterThan(5);
+    expect(waits).toBeGreaterThan(5);
   });
 });
 

@@ -96,7 +96,7 @@ export class WatchSender<T> implements Disposable {
    */
   set(value: T): void {
     const state = this.#state;
-    if (state.isClosed) throw new ClosedResourceError('this watch is closed');
+    if (state.isClosed) throw new ClosedResourceError('WatchSender.set(): this watch is closed');
     state.value = value;
     state.version++;
     state.wake(true);
@@ -179,7 +179,7 @@ export class WatchReceiver<T> implements AsyncIterable<T> {
    * Cancelled before or during: rejects.
    *
    * @returns The value that did.
-   * @throws What `predicate` throws; as `changed()`; TypeError when `predicate` is no function.
+   * @throws What `predicate` throws; as `changed()`; TypeError when `predicate` is no function, or returns a promise.
    */
   until(predicate: (value: T) => boolean, options?: WaitOptions): Promise<T> {
     const where = 'WatchReceiver.until()';
@@ -189,17 +189,21 @@ export class WatchReceiver<T> implements AsyncIterable<T> {
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
       const value = this.#see();
-      if (predicate(value)) return completed(value);
-      return chain(this.#until(predicate, options), (changed) => changed, options?.signal);
+      if (isTrue(where, predicate(value))) return completed(value);
+      return chain(this.#until(where, predicate, options), (changed) => changed, options?.signal);
     } catch (error) {
       return rejected(error);
     }
   }
 
-  async #until(predicate: (value: T) => boolean, options: WaitOptions | undefined): Promise<T> {
+  async #until(
+    where: string,
+    predicate: (value: T) => boolean,
+    options: WaitOptions | undefined,
+  ): Promise<T> {
     for (;;) {
       const value = await this.changed(options);
-      if (predicate(value)) return value;
+      if (isTrue(where, predicate(value))) return value;
     }
   }
 
@@ -264,6 +268,19 @@ export class WatchReceiver<T> implements AsyncIterable<T> {
     newReceiver = (state) => new WatchReceiver(state);
   }
 }
+
+/** A promise would be true, whatever it resolves to. */
+function isTrue(where: string, answer: unknown): boolean {
+  if (typeof (answer as { then?: unknown } | null | undefined)?.then === 'function') {
+    Promise.resolve(answer).catch(ignore);
+    throw new TypeError(
+      `${where}: predicate must not be async: the promise that it returns counts as true. What takes time belongs in a loop around changed()`,
+    );
+  }
+  return Boolean(answer);
+}
+
+function ignore(): void {}
 
 function ended(): EndOfStream {
   return new EndOfStream('the watch is closed: the value will not change any more');

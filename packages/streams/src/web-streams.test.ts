@@ -16,10 +16,9 @@ import {
   taskGroup,
   TimeoutError,
 } from '@taskscope/core';
-import { MockClock, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
+import { cancelEverywhere, MockClock, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
-import { cancelEverywhere } from '../../sync/src/cancel-everywhere.fixture.js';
 import { errorOf, listeners, turns, unhandledRejections } from '../../core/src/observing.fixture.js';
 import { bytes, collect, textOf } from './bytes.fixture.js';
 import {
@@ -243,11 +242,10 @@ describe('fromReadableStream()', () => {
     virtualTime(async () => {
       const { readable, cancelled } = source();
       const receive = fromReadableStream(readable);
+      const closed = new ClosedResourceError('fromReadableStream().receive(): this stream is closed');
       await taskGroup(async (tg) => {
         for (let n = 0; n < 2; n++) {
-          tg.startSoon(async () =>
-            expect(await errorOf(receive.receive())).toBeInstanceOf(ClosedResourceError),
-          );
+          tg.startSoon(async () => expect(await errorOf(receive.receive())).toEqual(closed));
         }
         await waitAllTasksBlocked();
         await receive.aclose();
@@ -256,7 +254,7 @@ describe('fromReadableStream()', () => {
       expect(cancelled).toEqual([undefined]);
       await receive.aclose();
       expect(cancelled).toEqual([undefined]);
-      expect(await errorOf(receive.receive())).toBeInstanceOf(ClosedResourceError);
+      expect(await errorOf(receive.receive())).toEqual(closed);
     }),
   );
 
@@ -931,7 +929,9 @@ describe('fromWritableStream()', () => {
       await send.send(1);
       const closing = send.aclose();
       const again = send.aclose();
-      expect(await errorOf(send.send(2))).toBeInstanceOf(ClosedResourceError);
+      expect(await errorOf(send.send(2))).toEqual(
+        new ClosedResourceError('fromWritableStream().send(): this stream is closed'),
+      );
       await turns();
       expect(closed()).toBe(false);
       await proceed();
@@ -958,7 +958,9 @@ describe('fromWritableStream()', () => {
       await send.send(1);
       const waiting = errorOf(send.send(2));
       const closing = send.aclose();
-      expect(await waiting).toBeInstanceOf(ClosedResourceError);
+      expect(await waiting).toEqual(
+        new ClosedResourceError('fromWritableStream().send(): this stream is closed'),
+      );
       await proceed();
       await closing;
       expect(begun).toEqual([1]);
@@ -1314,7 +1316,7 @@ describe('the bridges together', () => {
 });
 
 test('receivers of a web stream, cancelled at every step: every item arrives once', async () => {
-  const steps = await cancelEverywhere(() => {
+  const { waits } = await cancelEverywhere(() => {
     const receive = fromReadableStream(counting(6).readable);
     const received: number[] = [];
     const receiver = async (): Promise<void> => {
@@ -1328,11 +1330,11 @@ test('receivers of a web stream, cancelled at every step: every item arrives onc
       },
     };
   });
-  expect(steps).toBeGreaterThan(3);
+  expect(waits).toBeGreaterThan(3);
 });
 
 test('senders into a web stream, cancelled at every step: what was sent is written, and nothing else', async () => {
-  const steps = await cancelEverywhere(() => {
+  const { waits } = await cancelEverywhere(() => {
     const written: string[] = [];
     const sent: string[] = [];
     const send = fromWritableStream(
@@ -1357,7 +1359,7 @@ test('senders into a web stream, cancelled at every step: what was sent is writt
       },
     };
   });
-  expect(steps).toBeGreaterThan(3);
+  expect(waits).toBeGreaterThan(3);
 });
 
 test('a pipe of bridges, cancelled at every step: both ends come to theirs', async () => {

@@ -172,7 +172,7 @@ export class CapacityLimiter {
   }
 
   /**
-   * Runs `fn` with a token. Each call is a borrower of its own.
+   * Runs `fn` with a token. Each call is a borrower of its own: in a task that has acquired a token it takes a second one.
    *
    * Waits for a token, then until `fn` has ended. Cancelled before or while waiting for it: rejects without
    * calling `fn`.
@@ -225,6 +225,8 @@ export class CapacityLimiter {
 
   /** By `suspend`, since the key has to go in the very call that cancels, as the place in the queue does. */
   #wait(borrower: Borrower, options: WaitOptions | undefined): Promise<Releaser> {
+    // A call of run() in a task that has acquired a token: not wrong as such, but where a deadlock mostly comes from.
+    const isSecond = borrower.isCaller && this.#borrowers.has(borrower.shown);
     return suspend<Releaser>(
       (resolve, reject) => {
         this.#waiting.add(borrower.key);
@@ -234,7 +236,7 @@ export class CapacityLimiter {
           this.#waiting.delete(borrower.key);
         };
       },
-      { ...options, label: 'a token' },
+      { ...options, label: isSecond ? 'a second token, beside the one that the task holds' : 'a token' },
     );
   }
 
@@ -244,16 +246,17 @@ export class CapacityLimiter {
     return this.#give(borrower);
   }
 
-  #checkBorrows(where: string, { key, isCaller }: Borrower): void {
+  #checkBorrows(where: string, borrower: Borrower): void {
+    const { key, isCaller } = borrower;
     if (this.#borrowers.has(key)) {
       throw new InvalidStateError(
-        `${where}: this borrower has a token already, and there is one for each. The branches of a Promise.all() are one task: ` +
+        `${where}: ${nameOf(borrower)} has a token already, and there is one for each. The branches of a Promise.all() are one task: ` +
           'use limiter.run(fn), tasks of a group, or acquireOnBehalfOf()',
       );
     }
     if (this.#waiting.has(key)) {
       throw new InvalidStateError(
-        `${where}: this borrower waits for a token already, and there is one for each`,
+        `${where}: ${nameOf(borrower)} waits for a token already, and there is one for each`,
       );
     }
     // Somebody may borrow on behalf of a scope, too: that is no call of run().
@@ -302,6 +305,11 @@ export class CapacityLimiter {
 
 function callerOf(task: TaskInfo): Borrower {
   return { key: isNobody(task) ? new Nobody() : task, shown: task, isCaller: true };
+}
+
+/** For messages. */
+function nameOf({ shown, isCaller }: Borrower): string {
+  return isCaller ? `task "${(shown as TaskInfo).name}"` : describe(shown);
 }
 
 function onBehalfOf(where: string, borrower: unknown): Borrower {

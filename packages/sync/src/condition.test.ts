@@ -13,11 +13,17 @@ import {
   taskGroup,
   WouldBlock,
 } from '@taskscope/core';
-import { expectCheckpoint, fuzzSchedule, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
+import {
+  cancelEverywhere,
+  expectCheckpoint,
+  fuzzSchedule,
+  virtualTime,
+  waitAllTasksBlocked,
+  type Workload,
+} from '@taskscope/testing';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { cancelEverywhere, type Workload } from './cancel-everywhere.fixture.js';
 import { testCancellation, type Awaited } from './cancellation.fixture.js';
 import { Condition, Event, Lock, ReentrantLock, Semaphore, type Releaser } from './index.js';
 import {
@@ -31,6 +37,7 @@ import {
   type Real,
 } from './model.fixture.js';
 import { errorOf } from '../../core/src/observing.fixture.js';
+import { inTurn } from '../../core/src/schedules.fixture.js';
 
 const idle = { tasksWaiting: 0, lockStatistics: { locked: false, owner: undefined, tasksWaiting: 0 } };
 
@@ -213,15 +220,14 @@ describe('wait()', () => {
       const condition = new Condition();
       const order: string[] = [];
       await taskGroup(async (tg) => {
-        for (const name of ['first waiter', 'second waiter']) {
+        await inTurn(2, (index) =>
           tg.startSoon(() =>
             condition.run(async () => {
               await condition.wait();
-              order.push(name);
+              order.push(['first waiter', 'second waiter'][index]!);
             }),
-          );
-        }
-        await waitAllTasksBlocked();
+          ),
+        );
         await condition.acquire();
         tg.startSoon(() => condition.run(() => void order.push('other')));
         await waitAllTasksBlocked();
@@ -240,15 +246,14 @@ describe('notify()', () => {
     const condition = new Condition();
     const finished: number[] = [];
     await taskGroup(async (tg) => {
-      for (let index = 0; index < 3; index++) {
+      await inTurn(3, (index) =>
         tg.startSoon(() =>
           condition.run(async () => {
             await condition.wait();
             finished.push(index);
           }),
-        );
-      }
-      await waitAllTasksBlocked();
+        ),
+      );
       await condition.run(() => notify(condition));
       await waitAllTasksBlocked();
       tg.cancel();
@@ -332,6 +337,36 @@ describe('waitFor()', () => {
     const condition = new Condition();
     await condition.run(() => expectCheckpoint(() => condition.waitFor(() => true)));
   });
+
+  test(
+    'refuses an async predicate, whose promise would be true at once, with the lock held',
+    virtualTime(async () => {
+      const condition = new Condition();
+      const message =
+        'Condition.waitFor(): predicate must not be async: the promise that it returns counts as true. ' +
+        'What takes time belongs in a loop around wait()';
+      await condition.run(async () => {
+        const failing = (): Promise<boolean> => Promise.reject(new Error('nobody waits for it'));
+        for (const predicate of [() => Promise.resolve(false), failing]) {
+          expect(await errorOf(condition.waitFor(predicate))).toEqual(new TypeError(message));
+          expect(condition.locked).toBe(true);
+        }
+      });
+      let asked = 0;
+      await taskGroup(async (tg) => {
+        tg.startSoon(() =>
+          condition.run(async () => {
+            const second = (): unknown => ++asked === 2 && Promise.resolve(true);
+            expect(await errorOf(condition.waitFor(second))).toEqual(new TypeError(message));
+            expect(condition.locked).toBe(true);
+          }),
+        );
+        await waitAllTasksBlocked();
+        tg.startSoon(() => condition.run(() => condition.notify()));
+      });
+      expect(asked).toBe(2);
+    }),
+  );
 
   test(
     'passes on what the predicate throws, with the lock held',
@@ -819,7 +854,7 @@ testCancellation('Condition.acquire()', () => {
 
 describe('nothing is lost', () => {
   /** Two waiters, of whom one is notified by a task that then keeps the lock for a while. The other is notified later. */
-  const notifying = (): Workload & { readonly woken: Map<number, string> } => {
+  const notifying = (): Required<Workload> & { readonly woken: Map<number, string> } => {
     const condition = new Condition();
     const woken = new Map<number, string>();
     let phase = 'too early';
@@ -857,7 +892,7 @@ describe('nothing is lost', () => {
   };
 
   /** Producers and consumers of a buffer that has room for one. */
-  const buffering = (): Workload & { readonly taken: number[] } => {
+  const buffering = (): Required<Workload> & { readonly taken: number[] } => {
     const lock = new Lock();
     const [filled, emptied] = [new Condition(lock), new Condition(lock)];
     const buffer: number[] = [];
@@ -907,13 +942,13 @@ describe('nothing is lost', () => {
   };
 
   test('whoever is cancelled at whatever step: no notification', async () => {
-    const steps = await cancelEverywhere(notifying);
-    expect(steps).toBe(9);
+    const { waits } = await cancelEverywhere(notifying);
+    expect(waits).toBeGreaterThanOrEqual(9);
   });
 
   test('whoever is cancelled at whatever step: no item of a bounded buffer', async () => {
-    const steps = await cancelEverywhere(buffering);
-    expect(steps).toBeGreaterThan(10);
+    const { waits } = await cancelEverywhere(buffering);
+    expect(waits).toBeGreaterThan(10);
   });
 
   test.each(Array.from({ length: 12 }, (_, seed) => seed))('under the schedule of seed %i', (seed) =>

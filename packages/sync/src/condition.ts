@@ -152,12 +152,12 @@ export class Condition {
 
   /**
    * Waits until `predicate` returns something true, looking at once and then after each notification. It
-   * must not be an async function: a promise counts as true.
+   * must not be an async function.
    *
    * Cancelled before: rejects without calling `predicate`. Otherwise as `wait()`.
    *
    * @returns What `predicate` returned.
-   * @throws What `predicate` throws; as `wait()`; TypeError when `predicate` is no function.
+   * @throws What `predicate` throws; as `wait()`; TypeError when `predicate` is no function, or returns a promise.
    */
   waitFor<T>(predicate: () => T, options?: WaitOptions): Promise<T> {
     const where = 'Condition.waitFor()';
@@ -167,17 +167,19 @@ export class Condition {
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
       const result = predicate();
+      checkAnswer(where, result);
       if (result) return completed(result);
-      return chain(this.#waitFor(predicate, options), (satisfied) => satisfied, options?.signal);
+      return chain(this.#waitFor(where, predicate, options), (satisfied) => satisfied, options?.signal);
     } catch (error) {
       return rejected(error);
     }
   }
 
-  async #waitFor<T>(predicate: () => T, options: WaitOptions | undefined): Promise<T> {
+  async #waitFor<T>(where: string, predicate: () => T, options: WaitOptions | undefined): Promise<T> {
     for (;;) {
       await this.wait(options);
       const result = predicate();
+      checkAnswer(where, result);
       if (result) return result;
     }
   }
@@ -228,6 +230,17 @@ export class Condition {
     if (!isHeld) throw notHeld(where);
   }
 }
+
+/** A promise is true, whatever it resolves to. */
+function checkAnswer(where: string, answer: unknown): void {
+  if (typeof (answer as { then?: unknown } | null | undefined)?.then !== 'function') return;
+  Promise.resolve(answer).catch(ignore);
+  throw new TypeError(
+    `${where}: predicate must not be async: the promise that it returns counts as true. What takes time belongs in a loop around wait()`,
+  );
+}
+
+function ignore(): void {}
 
 function notHeld(where: string): InvalidStateError {
   return new InvalidStateError(

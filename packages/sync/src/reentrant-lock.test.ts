@@ -10,10 +10,15 @@ import {
   taskGroup,
   WouldBlock,
 } from '@taskscope/core';
-import { expectCheckpoint, fuzzSchedule, virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
+import {
+  cancelEverywhere,
+  expectCheckpoint,
+  fuzzSchedule,
+  virtualTime,
+  waitAllTasksBlocked,
+} from '@taskscope/testing';
 import { describe, expect, test } from 'vitest';
 
-import { cancelEverywhere } from './cancel-everywhere.fixture.js';
 import { testCancellation } from './cancellation.fixture.js';
 import { Lock, ReentrantLock, type Releaser } from './index.js';
 import { checkLockModel } from './lock-model.fixture.js';
@@ -295,7 +300,7 @@ describe('nothing is lost', () => {
   };
 
   test('whoever is cancelled at whatever step', async () => {
-    const steps = await cancelEverywhere(() => {
+    const { waits } = await cancelEverywhere(() => {
       const { lock, order, tasks } = setUp();
       return {
         tasks,
@@ -306,7 +311,7 @@ describe('nothing is lost', () => {
         },
       };
     });
-    expect(steps).toBe(15);
+    expect(waits).toBeGreaterThanOrEqual(15);
   });
 
   test.each(Array.from({ length: 12 }, (_, seed) => seed))('under the schedule of seed %i', (seed) =>

@@ -1,9 +1,8 @@
 import { BusyResourceError, moveOnAfter, sleep, taskGroup } from '@taskscope/core';
-import { fuzzSchedule, virtualTime } from '@taskscope/testing';
+import { cancelEverywhere, fuzzSchedule, virtualTime } from '@taskscope/testing';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { cancelEverywhere } from './cancel-everywhere.fixture.js';
 import { ResourceGuard } from './index.js';
 import { errorOf } from '../../core/src/observing.fixture.js';
 
@@ -114,14 +113,14 @@ describe('nothing is lost', () => {
   };
 
   test('whoever is cancelled at whatever step', async () => {
-    const steps = await cancelEverywhere(() => {
+    const { waits } = await cancelEverywhere(() => {
       const guard = new ResourceGuard();
       return {
         tasks: [0, 1, 4, 9].map((at) => () => use(guard, at)),
         check: () => expect(guard.statistics().inUse).toBe(false),
       };
     });
-    expect(steps).toBe(7);
+    expect(waits).toBeGreaterThanOrEqual(7);
   });
 
   test.each(Array.from({ length: 12 }, (_, seed) => seed))('under the schedule of seed %i', (seed) =>

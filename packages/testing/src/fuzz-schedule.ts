@@ -1,12 +1,10 @@
 /** The same program under another schedule. */
 
-import { run, type TaskInfo } from '@taskscope/core';
-import { addProbe, checkFunction, putOff, type WakeScheduler } from '@taskscope/core/lowlevel';
-import { currentTask } from '@taskscope/core';
+import { checkFunction } from '@taskscope/core/lowlevel';
 
 import { checkWhole } from './arguments.js';
 import { MockClock } from './mock-clock.js';
-import { random } from './random.js';
+import { runUnder } from './shuffled-schedule.js';
 
 /**
  * Runs a program in virtual time, with the order in which ready tasks go on shuffled by `seed`, and
@@ -44,48 +42,10 @@ import { random } from './random.js';
 export async function fuzzSchedule(seed: number, main: () => unknown): Promise<void> {
   checkWhole('fuzzSchedule()', 'seed', seed);
   checkFunction('fuzzSchedule()', 'main', main);
-  const next = random(seed);
-  let task: TaskInfo | undefined;
-  const probe = addProbe({
-    operation: (kind) => kind === 'hand-over' || task === undefined || next() < 0.5,
-    cancelPoint() {},
-  });
   try {
-    await run(
-      () => {
-        task = currentTask();
-        return main();
-      },
-      { clock: new MockClock({ autojump: true }), scheduler: new ShufflingScheduler(next), escapes: 'error' },
-    );
+    await runUnder(seed, main, { clock: new MockClock({ autojump: true }), escapes: 'error' });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new Error(`fuzzSchedule() with seed ${seed}: ${message}`, { cause: error });
-  } finally {
-    probe[Symbol.dispose]();
-  }
-}
-
-/** Collects those who become ready, and wakes them in the next turn, in a random order. */
-class ShufflingScheduler implements WakeScheduler {
-  readonly #next: () => number;
-  #ready: (() => void)[] = [];
-
-  constructor(next: () => number) {
-    this.#next = next;
-  }
-
-  ready(wake: () => void): void {
-    if (this.#ready.push(wake) === 1) putOff(() => this.#wakeAll());
-  }
-
-  #wakeAll(): void {
-    const ready = this.#ready;
-    this.#ready = [];
-    for (let i = ready.length - 1; i >= 0; i--) {
-      const chosen = Math.floor(this.#next() * (i + 1));
-      ready[chosen]!();
-      ready[chosen] = ready[i]!;
-    }
   }
 }

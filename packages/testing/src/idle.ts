@@ -26,6 +26,7 @@ const LONGEST_PAUSE = 4;
 
 const listeners = new Set<IdleListener>();
 let isRunning = false;
+let pause: ReturnType<typeof setTimeout> | undefined;
 
 /** Calls the listener whenever everyone waits, until it is disposed of. */
 export function addIdleListener(listener: IdleListener): Disposable {
@@ -37,6 +38,11 @@ export function addIdleListener(listener: IdleListener): Disposable {
   return {
     [Symbol.dispose](): void {
       listeners.delete(listener);
+      // A timer that is left would be taken for one of whoever is looked at next.
+      if (listeners.size > 0 || pause === undefined) return;
+      clearTimeout(pause);
+      pause = undefined;
+      isRunning = false;
     },
   };
 }
@@ -51,6 +57,7 @@ interface Quiet {
 }
 
 function look(quiet: Quiet): void {
+  pause = undefined;
   if (listeners.size === 0) {
     isRunning = false;
     return;
@@ -75,7 +82,7 @@ function look(quiet: Quiet): void {
   }
   // Nothing to do but to wait for the world outside, or for a cushion to pass.
   quiet.pause = Math.min(quiet.pause + 1, LONGEST_PAUSE);
-  setTimeout(again, quiet.pause);
+  pause = setTimeout(again, quiet.pause);
 }
 
 /** Tells the listeners whose time has come, in order, until one has set something going. */

@@ -1,9 +1,19 @@
 /** A test in virtual time, in one line. */
 
-import { checkFunction } from '@taskscope/core/lowlevel';
-import { run, ScopeExitedError } from '@taskscope/core';
+import { checkFunction, checkOptions } from '@taskscope/core/lowlevel';
 
+import { watchEscapes } from './escapes.js';
 import { MockClock, type MockClockOptions } from './mock-clock.js';
+import { checkSeed, runUnder, seedOfEnvironment, type Seed } from './shuffled-schedule.js';
+
+/** Options of {@link virtualTime}. */
+export interface VirtualTimeOptions extends MockClockOptions {
+  /**
+   * Shuffles the schedule, as {@link fuzzSchedule} does. `false` keeps the plain one, whatever the environment says: for
+   * the rare test that depends on it. Default: what the environment variable TASKSCOPE_FUZZ_SEED says.
+   */
+  seed?: Seed | undefined;
+}
 
 /**
  * Makes a test function that runs `body` in virtual time: sleeps and timeouts take no real time, a deadlock
@@ -34,25 +44,25 @@ import { MockClock, type MockClockOptions } from './mock-clock.js';
  */
 export function virtualTime<T, A extends unknown[]>(
   body: (clock: MockClock, ...args: A) => T | PromiseLike<T>,
-  options?: MockClockOptions,
+  options?: VirtualTimeOptions,
 ): (...args: A) => Promise<T> {
   checkFunction('virtualTime()', 'body', body);
-  const clockOptions: MockClockOptions = { autojump: true, ...options };
+  checkOptions('virtualTime()', options);
+  const { seed, ...clockOptions } = { autojump: true, ...options };
   // Bad options are the mistake of whoever defines the test, not of whoever runs it.
   void new MockClock(clockOptions);
+  checkSeed('virtualTime()', seed);
+
   return async (...args) => {
     const clock = new MockClock(clockOptions);
-    let escaped: string | undefined;
-    const result = await run(() => body(clock, ...args), {
+    const escapes = watchEscapes();
+    const result = await runUnder(seed ?? seedOfEnvironment(), () => body(clock, ...args), {
       name: 'test',
       clock,
       escapes: 'error',
-      instruments: [{ scopeEscaped: (scope) => (escaped ??= scope) }],
+      instruments: [escapes.instrument],
     });
-    // Whoever forgot to await something does not see how it failed, either.
-    if (escaped === undefined) return result;
-    throw new ScopeExitedError(
-      `something outlived the scope "${escaped}" in which it began: is an await missing?`,
-    );
+    escapes.check();
+    return result;
   };
 }

@@ -1,0 +1,157 @@
+import { expect, test } from 'vitest';
+
+import { environmentOf } from '../environment.js';
+import { groups } from '../groups/index.js';
+import { growths, SIZES } from '../growth/workloads.js';
+import type { Row } from '../measure.js';
+import type { Results } from '../report.js';
+import { expectedPage, resultsFile, writtenPage } from './files.js';
+import { judge, lostComparisons, marks } from './marks.js';
+import { renderPage } from './page.js';
+
+const circumstances = {
+  date: '2030-01-01T00:00:00.000Z',
+  environment: environmentOf(['effect']),
+  load: { before: 0, after: 1 },
+  quick: false,
+};
+
+/** Results in which taskscope takes 100, and the others what `factor` makes of it. */
+function resultsWith(factor: (peer: string) => number): Results {
+  const row = (peer: string): Row => {
+    const ratio = peer === 'taskscope' ? 1 : factor(peer);
+    const median = 100 * ratio;
+    return {
+      peer,
+      median,
+      p25: median,
+      p75: median,
+      min: median,
+      samples: 1,
+      rounds: [median],
+      toTaskscope: ratio,
+      toFloor: ratio / factor('native promises'),
+    };
+  };
+  const spread = { median: 1, p25: 1, p75: 1 };
+  const size = { minified: 2000, brotli: 1000 };
+  return {
+    bench: {
+      ...circumstances,
+      effort: { runs: 1, time: 1, warmup: 1 },
+      groups: groups.map(({ name, title, notes, workloads }) => ({
+        group: name,
+        title,
+        notes,
+        findings: workloads.map((workload) => ({
+          workload: workload.name,
+          operation: workload.operation,
+          unit: workload.measure === 'memory' ? 'bytes' : 'ns',
+          operations: workload.operations,
+          rows: workload.contenders.map(({ peer }) => row(peer.name)),
+        })),
+      })),
+    },
+    growth: {
+      ...circumstances,
+      series: growths.map(({ name, title, floor }) => ({
+        name,
+        title,
+        floor,
+        operation: 'task',
+        points: SIZES.map((each) => ({
+          size: each,
+          taskscope: row('taskscope'),
+          floor: row('native promises'),
+        })),
+      })),
+    },
+    startup: {
+      ...circumstances,
+      imports: [{ name: 'taskscope', ...spread }],
+      programs: [{ name: 'taskscope', size, installed: spread, bundled: spread }],
+      sizes: [{ name: 'taskscope', size }],
+    },
+  };
+}
+
+test('the page and its charts are what the results give', () => {
+  // A mismatch: pnpm bench:page
+  const expected = expectedPage();
+  expect(expected).toBeDefined();
+  const written = writtenPage();
+  expect(written.markdown).toBe(expected?.markdown);
+  expect([...written.charts.keys()]).toEqual([...expected!.charts.keys()].toSorted());
+  for (const [file, chart] of expected!.charts) expect(written.charts.get(file), file).toBe(chart);
+});
+
+test('every mark names workloads and peers that there are', () => {
+  const results = resultsWith(() => 1);
+  for (const mark of marks) expect(judge(mark, results), mark.mark).toBeDefined();
+});
+
+test('every mark is met by the best, and missed by the worst', () => {
+  const best = resultsWith((peer) => (peer === 'native promises' ? 1 : 100));
+  const worst = resultsWith((peer) => (peer === 'native promises' ? 0.01 : 0.1));
+  for (const mark of marks) {
+    if (mark.unit !== 'times') continue;
+    expect(judge(mark, best)?.isMet, `${mark.work}: ${mark.mark}`).toBe(true);
+    // It compares taskscope with itself.
+    if (mark.work.startsWith('cancelling')) continue;
+    expect(judge(mark, worst)?.isMet, `${mark.work}: ${mark.mark}`).toBe(false);
+  }
+});
+
+test('of several workloads the worst counts', () => {
+  const mark = marks.find(({ mark: text }) => text === 'at most 1.5 times a bare channel')!;
+  const results = resultsWith(() => 1);
+  const { findings } = results.bench.groups.find(({ group }) => group === 'channel')!;
+  const last = findings.at(-1)!;
+  const slow = {
+    ...last,
+    rows: last.rows.map((row, index) => (index === 1 ? { ...row, toTaskscope: 0.25 } : row)),
+  };
+  const slower: Results = {
+    ...results,
+    bench: {
+      ...results.bench,
+      groups: [{ group: 'channel', title: '', notes: [], findings: [...findings.slice(0, -1), slow] }],
+    },
+  };
+  expect(judge(mark, slower)).toEqual({ worst: 4, isMet: false });
+});
+
+test('what was not measured is neither met nor missed', () => {
+  const { bench, ...others } = resultsWith(() => 1);
+  const nothing = { ...others, bench: { ...bench, groups: [] }, growth: { ...others.growth, series: [] } };
+  for (const mark of marks) expect(judge(mark, nothing)).toBeUndefined();
+  expect(renderPage([{ name: 'Node.js 1', results: nothing }]).markdown).toContain('not measured');
+});
+
+test('comparisons that are lost are counted, and the floor is none', () => {
+  const { bench } = resultsWith((peer) => (peer === 'rxjs' || peer === 'native promises' ? 0.5 : 2));
+  const { lost, of } = lostComparisons(bench);
+  expect(lost.length).toBeGreaterThan(0);
+  expect(lost.every((name) => name.endsWith(': rxjs'))).toBe(true);
+  expect(of).toBeGreaterThan(lost.length);
+});
+
+test('other runtimes have a column each', () => {
+  const results = resultsWith(() => 2);
+  const { markdown } = renderPage([
+    { name: 'Node.js 9', results },
+    { name: 'Bun 1', results },
+  ]);
+  expect(markdown).toContain('| Work | Mark | Node.js 9 | Bun 1 |');
+  expect(markdown).toContain('## Other runtimes');
+  expect(renderPage([{ name: 'Node.js 9', results }]).markdown).not.toContain('## Other runtimes');
+});
+
+test('each major version of a runtime has a file', () => {
+  const names = ['Node.js 24.1.0', 'Bun 1.2.3', 'Deno 2.0.0'].map((runtime) => resultsFile(runtime).pathname);
+  expect(names.map((name) => name.slice(name.lastIndexOf('/') + 1))).toEqual([
+    'node-24.json',
+    'bun-1.json',
+    'deno-2.json',
+  ]);
+});
