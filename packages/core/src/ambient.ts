@@ -5,8 +5,9 @@
  * none (explicit mode) it always holds nothing, and each wait is told its scope by `{ signal }`.
  */
 
-import { checkFunction, checkSignal, isThenable } from './arguments.js';
+import { checkFunction, checkSignal } from './arguments.js';
 import { InvalidStateError } from './errors.js';
+import { settled } from './promises.js';
 import { rootContext, type RunContext } from './run-context.js';
 import { cellOfSignal, noteEscape, openScope, ScopeNode, type Cell } from './scope-tree.js';
 import { platform } from '#platform';
@@ -79,7 +80,7 @@ export function peekScope(): ScopeNode {
 export function currentScopeNode(): ScopeNode {
   const cell = storage.getStore();
   if (cell === undefined) return lostContextWatchers.length === 0 ? root : lost();
-  return cell.scope ?? escaped(cell);
+  return cell.scope ?? scopeAround(cell);
 }
 
 /** The scope of a wait with options. In explicit mode, a scope's signal stands for the scope. */
@@ -92,6 +93,21 @@ export function scopeOfWait(where: string, options: WaitOptions | undefined): Sc
     if (cell !== undefined) return openScope(cell);
   }
   return currentScopeNode();
+}
+
+/** The cell of the running code: that of its scope, or of a section in it. */
+export function currentCell(): Cell {
+  const cell = storage.getStore();
+  if (cell?.scope !== undefined) return cell;
+  const scope = currentScopeNode();
+  return cell?.section !== undefined && openScope(cell) === scope ? cell : scope.cell;
+}
+
+/** The scope around a section; or the heir, for code that runs in something which was left. */
+function scopeAround(cell: Cell): ScopeNode {
+  let each = cell;
+  while (each.scope === undefined && each.left === undefined) each = each.outer!;
+  return each.scope ?? escaped(each);
 }
 
 function escaped(cell: Cell): ScopeNode {
@@ -129,16 +145,13 @@ export function checkParent(parent: ScopeNode): void {
 export function invoke<A extends unknown[], R>(
   cell: Cell,
   fn: (...args: A) => R | PromiseLike<R>,
-  ...args: A
+  args: A,
 ): R | Promise<R> {
-  return storage.run(cell, call<A, R>, fn, ...args);
+  return storage.run(cell, call<A, R>, fn, args);
 }
 
-function call<A extends unknown[], R>(fn: (...args: A) => R | PromiseLike<R>, ...args: A): R | Promise<R> {
-  const result = fn(...args);
-  if (result instanceof Promise && result.constructor === Promise) return result as Promise<R>;
-  // A foreign thenable, or a subclass, may begin its work only when then() is called: that has to happen in here, too.
-  return isThenable(result) ? Promise.resolve(result) : result;
+function call<A extends unknown[], R>(fn: (...args: A) => R | PromiseLike<R>, args: A): R | Promise<R> {
+  return settled(fn(...args));
 }
 
 /**

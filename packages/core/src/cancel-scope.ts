@@ -1,12 +1,12 @@
 /** Cancel scopes: the parts of a program that can be cancelled. */
 
-import { currentScopeNode, checkParent, invoke, peekScope, root, scopeOfWait } from './ambient.js';
+import { checkParent, currentCell, invoke, peekScope, root, scopeOfWait } from './ambient.js';
 import { checkBoolean, checkFunction, checkName, checkOptions, checkSignal, checkTime } from './arguments.js';
 import { InvalidStateError } from './errors.js';
 import { describeScope, showByToString } from './inspect.js';
 import { rootContext } from './run-context.js';
 import { CAUGHT, leaveWithError } from './scope-exit.js';
-import { cellOfSignal, openScope, ScopeNode } from './scope-tree.js';
+import { cellOfSignal, openScope, ScopeNode, type Cell } from './scope-tree.js';
 import { linkSignal } from './signal-link.js';
 import { rejected, silence } from './promises.js';
 
@@ -37,6 +37,15 @@ export let runScope: <T>(
   body: (scope: CancelScope) => T | PromiseLike<T>,
   onCaught?: () => T | undefined,
 ) => Promise<T | undefined>;
+
+/** A scope that is to be entered at once, with a time limit: `timeout` from then on, or the time `deadline`. */
+export let timedScope: (
+  where: string,
+  name: string,
+  options: ScopeOptions | undefined,
+  timeout: number,
+  deadline: number,
+) => CancelScope;
 
 /** What users see of a scope. */
 export let facadeOf: (node: ScopeNode) => CancelScope;
@@ -84,22 +93,28 @@ export class CancelScope {
     }
     const where = 'new CancelScope()';
     checkOptions(where, options);
-    const { deadline, timeout, shield, signal, name } = options;
+    const { deadline, timeout } = options;
     if (deadline !== undefined) checkTime(where, 'options.deadline', deadline);
     if (timeout !== undefined) checkTime(where, 'options.timeout', timeout);
     if (deadline !== undefined && timeout !== undefined) {
       throw new TypeError(`${where}: give options.deadline or options.timeout, not both`);
     }
+    this.#node = new ScopeNode('scope', 'scope', rootContext, root.task);
+    this.#node.facade = this;
+    this.#setUp(where, options, timeout ?? Infinity, deadline ?? Infinity);
+  }
+
+  #setUp(where: string, options: ScopeOptions, timeout: number, deadline: number): void {
+    const { shield, signal, name } = options;
     if (shield !== undefined) checkBoolean(where, 'options.shield', shield);
     checkSignal(where, signal);
     checkName(where, name);
-    const node = new ScopeNode('scope', name ?? 'scope', rootContext, root.task);
-    if (deadline !== undefined) node.dueAt = deadline;
-    if (timeout !== undefined) this.#timeout = timeout;
+    const node = this.#node;
+    if (name !== undefined) node.name = name;
     if (shield === true) node.shield = true;
+    node.dueAt = deadline;
+    this.#timeout = timeout;
     this.#signal = signal;
-    this.#node = node;
-    node.facade = this;
   }
 
   /**
@@ -232,25 +247,25 @@ export class CancelScope {
           `${where}: the scope "${node.name}" was entered before, and a scope is entered once. Make a new one for each use`,
         );
       }
-      const parent = parentScope(where, this.#signal);
+      const around = parentCell(where, this.#signal);
+      const parent = openScope(around);
       node.context = parent.context;
       node.task = parent.task;
-      if (this.#timeout !== Infinity) node.dueAt = parent.context.deadlines.clock.now() + this.#timeout;
-      openScopeNode(node, parent, this.#signal);
+      let now: number | undefined;
+      if (this.#timeout !== Infinity) {
+        now = parent.context.deadlines.clock.now();
+        node.dueAt = now + this.#timeout;
+      }
+      openScopeNode(node, around, this.#signal, now);
     } catch (error) {
       return rejected(error);
     }
-    const failed = (error: unknown): T | undefined => {
-      const rest = leaveWithError(node, error);
-      if (rest === CAUGHT) return onCaught?.();
-      throw rest;
-    };
     let result: T | Promise<T>;
     try {
-      result = invoke(node.cell, body, this);
+      result = invoke(node.cell, body, [this]);
     } catch (error) {
       try {
-        return Promise.resolve(failed(error));
+        return Promise.resolve(leaveFailed(node, error, onCaught));
       } catch (rest) {
         return rejected(rest);
       }
@@ -266,7 +281,7 @@ export class CancelScope {
       },
       (error: unknown) => {
         try {
-          return failed(error);
+          return leaveFailed(node, error, onCaught);
         } catch (rest) {
           silence(left, rest);
           throw rest;
@@ -281,8 +296,31 @@ export class CancelScope {
     runScope = (scope, where, body, onCaught) => scope.#enter(where, body, onCaught);
     facadeOf = (node) =>
       (node.facade ??= new (CancelScope as unknown as FacadeConstructor)({}, node)) as CancelScope;
+    timedScope = (where, name, options, timeout, deadline) => {
+      const node = new ScopeNode('scope', name, rootContext, root.task);
+      const scope = facadeOf(node);
+      if (options !== undefined) {
+        checkOptions(where, options);
+        scope.#setUp(where, options, timeout, deadline);
+      } else {
+        node.dueAt = deadline;
+        scope.#timeout = timeout;
+      }
+      return scope;
+    };
     causeOf = (scope) => scope.#node.ownCancellation;
   }
+}
+
+/** What a scope that ends with an error results in; or throws what is left of the error. */
+function leaveFailed<T>(
+  node: ScopeNode,
+  error: unknown,
+  onCaught: (() => T | undefined) | undefined,
+): T | undefined {
+  const rest = leaveWithError(node, error);
+  if (rest === CAUGHT) return onCaught?.();
+  throw rest;
 }
 
 type FacadeConstructor = new (options: CancelScopeOptions, node: ScopeNode) => CancelScope;
@@ -291,15 +329,21 @@ type FacadeConstructor = new (options: CancelScopeOptions, node: ScopeNode) => C
  * The scope in which a scope, a group or a run with that option begins. Throws where the runtime refuses to
  * work.
  */
-export function parentScope(where: string, signal: AbortSignal | undefined): ScopeNode {
-  const parent = signal === undefined ? currentScopeNode() : scopeOfWait(where, { signal });
-  checkParent(parent);
-  return parent;
+export function parentCell(where: string, signal: AbortSignal | undefined): Cell {
+  const cell = signal === undefined ? currentCell() : scopeOfWait(where, { signal }).cell;
+  checkParent(openScope(cell));
+  return cell;
 }
 
-/** Opens a scope below `parent` and lets a signal cancel it, unless that signal is the parent's own. */
-export function openScopeNode(node: ScopeNode, parent: ScopeNode, signal: AbortSignal | undefined): void {
-  node.open(parent);
+/** Opens a scope below that of a cell and lets a signal cancel it, unless that signal is the parent's own. */
+export function openScopeNode(
+  node: ScopeNode,
+  around: Cell,
+  signal: AbortSignal | undefined,
+  now?: number,
+): void {
+  const parent = openScope(around);
+  node.open(parent, around, now);
   if (signal === undefined) return;
   const cell = cellOfSignal(signal);
   const linked = cell === undefined ? undefined : openScope(cell);
@@ -342,31 +386,4 @@ function refuseRoot(node: ScopeNode, what: string): void {
  */
 export function currentScope(): CancelScope {
   return facadeOf(peekScope());
-}
-
-/**
- * The innermost scope of the running task that `matches`, from the current one outward to the task's own.
- * For primitives that have to know whether they are used inside themselves, on the same call chain. In
- * explicit mode nothing is known.
- *
- * Does not wait.
- *
- * @example
- * ```ts
- * import { CancelScope } from '@taskscope/core';
- * import { findScope } from '@taskscope/core/lowlevel';
- * import assert from 'node:assert/strict';
- *
- * const section = new CancelScope();
- * await section.run(() => assert.equal(findScope((scope) => scope === section), section));
- * assert.equal(findScope((scope) => scope === section), undefined);
- * ```
- */
-export function findScope(matches: (scope: CancelScope) => boolean): CancelScope | undefined {
-  const current = peekScope();
-  for (let node: ScopeNode | undefined = current; node?.task === current.task; node = node.owner) {
-    const scope = facadeOf(node);
-    if (matches(scope)) return scope;
-  }
-  return undefined;
 }

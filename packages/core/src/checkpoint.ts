@@ -6,10 +6,6 @@ import { DONE, rejected } from './promises.js';
 import { refusal, Wait } from './suspend.js';
 import { hasBudget, noteCancelPoint, putOff } from './turn.js';
 
-class CheckpointWait extends Wait<void> {
-  protected override undo(): void {}
-}
-
 /**
  * Lets others run, and rejects if the scope is cancelled. In a computation without any other wait, call it
  * now and then.
@@ -46,7 +42,8 @@ export function checkpoint(options?: WaitOptions): Promise<void> {
     const refused = refusal('checkpoint()', where, options);
     if (refused !== undefined) return refused;
     if (scope === undefined && hasBudget()) return DONE;
-    const wait = new CheckpointWait('checkpoint', where, options);
+    const wait = new Wait<void>('checkpoint', where);
+    wait.begin(options);
     putOff(() => wait.resolveNow());
     return wait.promise;
   } catch (error) {

@@ -11,7 +11,13 @@ const GROUP = Symbol.for('taskscope.TaskGroupError');
 /** Held only by this module: what has it was made by the runtime. */
 const KEY = Symbol('made by the runtime');
 
-export let createCancelled: (message: string, source: CancelSource, reason: unknown) => Cancelled;
+/** With a stack only where somebody called cancel(): otherwise it would show what the runtime did, at some cost. */
+export let createCancelled: (
+  message: string,
+  source: CancelSource,
+  reason: unknown,
+  hasStack?: boolean,
+) => Cancelled;
 export let createTaskGroupError: (group: string, errors: readonly unknown[]) => TaskGroupError;
 
 /*
@@ -126,10 +132,9 @@ export class Cancelled extends Error {
   }
 
   static {
-    createCancelled = (message, source, reason) => {
+    createCancelled = (message, source, reason, hasStack = source === 'cancel') => {
       const make = (): Cancelled => new Cancelled(KEY, message, source, reason);
-      // A deadline passes in a timer, where there is nobody to tell of.
-      return source === 'deadline' ? withoutStack(make) : make();
+      return hasStack ? make() : withoutStack(make);
     };
     brand(Cancelled, 'Cancelled', CANCELLED);
   }

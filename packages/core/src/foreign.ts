@@ -8,7 +8,7 @@ import { checkFunction, checkOptions, checkSignal, describe, isThenable } from '
 import { isAbortError, ScopeExitedError, type Cancelled } from './errors.js';
 import { notify, observing, type TaskInfo, type WaitInfo } from './instruments.js';
 import { linkSignal, type Abortable, type SignalLink } from './signal-link.js';
-import { Member, noteEscape, type ScopeNode } from './scope-tree.js';
+import { attach, detach, type Member, noteEscape, type ScopeNode } from './scope-tree.js';
 import { ignore, rejected } from './promises.js';
 import { refusal, suspend } from './suspend.js';
 import { hasBudget, noteActivity, putOff } from './turn.js';
@@ -87,8 +87,11 @@ function inBudget<T>(end: () => T | Promise<T>): T | Promise<T> {
  * Hangs below a scope while foreign work runs, and aborts its signal. Unlike a wait, it is over only when
  * the work is.
  */
-class ForeignWork extends Member implements Abortable, WaitInfo {
-  override readonly isScope = false;
+class ForeignWork implements Member, Abortable, WaitInfo {
+  owner: ScopeNode | undefined = undefined;
+  previous: Member | undefined = undefined;
+  next: Member | undefined = undefined;
+  readonly isScope = false;
   readonly label = 'withSignal';
   readonly #scope: ScopeNode;
   readonly #controller = new AbortController();
@@ -96,11 +99,10 @@ class ForeignWork extends Member implements Abortable, WaitInfo {
   #abortedWith: unknown = undefined;
 
   constructor(scope: ScopeNode, options: WaitOptions | undefined) {
-    super();
     this.#scope = scope;
     // First, since a signal that is not what it seems may throw.
     this.#link = options?.signal === undefined ? undefined : linkSignal(this, scope, options.signal);
-    this.attach(scope);
+    attach(this, scope);
     scope.context.foreignWaits++;
     noteActivity();
   }
@@ -114,7 +116,7 @@ class ForeignWork extends Member implements Abortable, WaitInfo {
     let result: T | Promise<T>;
     try {
       // A promise in any case: the signal has to be let go when the work has ended, not before.
-      result = invoke(this.#scope.cell, work, signal);
+      result = invoke(this.#scope.cell, work, [signal]);
     } catch (error) {
       result = Promise.reject(error);
     }
@@ -135,7 +137,7 @@ class ForeignWork extends Member implements Abortable, WaitInfo {
     return ended;
   }
 
-  override deliver(cancellation: Error): void {
+  deliver(cancellation: Error): void {
     this.abort(cancellation);
   }
 
@@ -145,8 +147,8 @@ class ForeignWork extends Member implements Abortable, WaitInfo {
     this.#controller.abort(reason);
   }
 
-  override bequeath(heir: ScopeNode, left: ScopeNode): void {
-    this.attach(heir);
+  bequeath(heir: ScopeNode, left: ScopeNode): void {
+    attach(this, heir);
     const error = noteEscape(left.cell, heir, this.label);
     if (error !== undefined) this.abort(error);
     if (heir.cancellation !== undefined) this.deliver(heir.cancellation);
@@ -162,7 +164,7 @@ class ForeignWork extends Member implements Abortable, WaitInfo {
   }
 
   #end(): void {
-    this.detach();
+    detach(this);
     this.#link?.unlink();
     this.#scope.context.foreignWaits--;
     noteActivity();

@@ -16,6 +16,11 @@ export interface IterableReader<T> {
    */
   next(options?: WaitOptions): Promise<IteratorResult<T, unknown>>;
   /**
+   * The next item, if the source gives it at once; undefined where that has to be waited for, as always with an async
+   * iterable. It is no cancellation point.
+   */
+  nextNow(): IteratorResult<T, unknown> | undefined;
+  /**
    * Tells the source that no more is wanted, unless it has ended by itself. A step that is still going on
    * is given a grace period. Not interrupted by a cancellation.
    */
@@ -44,7 +49,8 @@ export interface IterableReader<T> {
  */
 export function readIterable<T>(where: string, items: Iterable<T> | AsyncIterable<T>): IterableReader<T> {
   const source = items as Partial<Iterable<T> & AsyncIterable<T>> | null | undefined;
-  const iterator = source?.[Symbol.asyncIterator]?.() ?? source?.[Symbol.iterator]?.();
+  const asyncIterator = source?.[Symbol.asyncIterator]?.();
+  const iterator = asyncIterator ?? source?.[Symbol.iterator]?.();
   if (iterator === undefined) {
     throw new TypeError(`${where}: items must be iterable or async iterable, got ${describe(items)}`);
   }
@@ -98,6 +104,21 @@ export function readIterable<T>(where: string, items: Iterable<T> | AsyncIterabl
         return step;
       } catch (error) {
         if (failure?.error === error) failure = undefined;
+        throw error;
+      }
+    },
+    nextNow() {
+      if (asyncIterator !== undefined || pending !== undefined || failure !== undefined) return undefined;
+      try {
+        const step = begin();
+        if (isThenable(step)) {
+          pending = step;
+          return undefined;
+        }
+        if (step.done === true) ended();
+        return step;
+      } catch (error) {
+        failure = undefined;
         throw error;
       }
     },

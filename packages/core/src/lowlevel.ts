@@ -16,7 +16,8 @@ export { completed, refusal, scopeOfWait, type WaitScope } from './operations.js
 export { chain, rejected } from './promises.js';
 export { onTaskExit } from './task-exit.js';
 export { checkCount, checkFunction, checkOptions, checkTime, describe } from './arguments.js';
-export { currentScope, findScope } from './cancel-scope.js';
+export { currentScope } from './cancel-scope.js';
+export { findSection, Section } from './section.js';
 export { bindToScope, type WaitOptions } from './ambient.js';
 export type { Clock, RunMonitor } from './clock.js';
 export { callAt } from './sleep.js';

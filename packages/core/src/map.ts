@@ -6,9 +6,10 @@ import { TaskCancelled } from './errors.js';
 import { readIterable } from './iterable-reader.js';
 import { ParkingLot } from './parking-lot.js';
 import { chain, rejected } from './promises.js';
-import { taskGroup, type TaskGroup } from './task-group.js';
+import { scopeOf, taskGroup, type TaskGroup } from './task-group.js';
 import { throwIfCaught, waitIn } from './task-functions.js';
 import { nameOf, type TaskContext } from './task.js';
+import { hasBudget } from './turn.js';
 
 /** Options of {@link map}. */
 export interface MapOptions extends WaitOptions {
@@ -19,14 +20,14 @@ export interface MapOptions extends WaitOptions {
 }
 
 /**
- * Calls `fn` with every item, in tasks of their own, at most `limit` at a time. When one fails the others
- * are cancelled and awaited.
+ * Calls `fn` with every item, in at most `limit` tasks at a time; a task that is done with its item may go on with the
+ * next. When one fails the others are cancelled and awaited.
  *
  * Waits until all have ended. The source is read only as far as there are tasks free, and its `return()` is
  * called when reading stops early.
  *
  * @param items - An iterable or async iterable.
- * @param fn - Called with the item, its index, and its task's signal.
+ * @param fn - Called with the item, its index, and the signal of the task that it is in.
  * @returns The results in the order of the items.
  * @throws TaskGroupError with every error; `Cancelled` when a scope around is cancelled; `signal.reason` when a
  * foreign signal aborts; TaskCancelled when a task cancelled itself; TypeError or RangeError for bad arguments.
@@ -61,30 +62,44 @@ export function map<T, R>(
       async (tg) => {
         group = tg;
         const placeFreed = new ParkingLot();
+        const scope = scopeOf(tg);
         let running = 0;
-        const work = (item: T, index: number): void => {
-          running++;
-          missing++;
-          tg.createTask(
-            async (task) => {
-              try {
-                results[index] = await fn(item, index, task);
-                missing--;
-              } finally {
-                running--;
-                placeFreed.unpark();
-              }
-            },
-            { name: nameOf(fn) },
-          );
+        let count = 0;
+        let isOver = false;
+        /** The next item, where nothing has to be waited for, be it only to let others run. */
+        const nextNow = (): IteratorResult<T, unknown> | undefined => {
+          if (scope.cancellation !== undefined || !hasBudget()) return undefined;
+          const step = source.nextNow();
+          if (step?.done === true) isOver = true;
+          return step;
+        };
+        const work = async (item: T, index: number, task: TaskContext): Promise<void> => {
+          try {
+            for (;;) {
+              missing++;
+              results[index] = await fn(item, index, task);
+              missing--;
+              // Only while the body waits for a place; otherwise it is the one who reads.
+              const step = placeFreed.size > 0 ? nextNow() : undefined;
+              if (step === undefined || step.done === true) break;
+              item = step.value;
+              index = count++;
+            }
+          } finally {
+            running--;
+            placeFreed.unpark();
+          }
         };
         const inGroup = waitIn(tg);
         try {
-          for (let index = 0; ; index++) {
+          for (;;) {
             if (running >= limit) await placeFreed.park({ ...inGroup, label: 'a free place in map()' });
-            const step = await source.next(inGroup);
+            if (isOver) break;
+            const step = nextNow() ?? (await source.next(inGroup));
             if (step.done === true) break;
-            work(step.value, index);
+            running++;
+            const index = count++;
+            tg.createTask((task) => work(step.value, index, task), { name: nameOf(fn) });
           }
         } finally {
           await source.close();

@@ -1,5 +1,6 @@
 /** Small things that are done with promises everywhere. */
 
+import { isThenable } from './arguments.js';
 import { isCancellation } from './errors.js';
 
 export function ignore(): void {}
@@ -30,11 +31,19 @@ export function silence(promise: Promise<unknown>, error: unknown): void {
   if (isCancellation(error)) promise.catch(ignore);
 }
 
+/** A value, or a native promise of it. */
+export function settled<R>(result: R | PromiseLike<R>): R | Promise<R> {
+  if (result instanceof Promise && result.constructor === Promise) return result as Promise<R>;
+  // A foreign thenable, or a subclass, may begin its work only when then() is called: that has to happen here.
+  return isThenable(result) ? Promise.resolve(result) : result;
+}
+
 /**
  * `promise.then(then)`; and if it rejects with a cancellation that nobody looks at, that is no unhandled
  * rejection. For functions that return promises made from those of waits.
  *
  * @param signal - The foreign signal that was given to those waits: its reason counts as a cancellation.
+ * @param ended - Called when what `then` began has ended, before anybody is told. If it throws, that is the outcome.
  *
  * @example
  * ```ts
@@ -53,19 +62,46 @@ export function chain<T, R>(
   promise: Promise<T>,
   then: (value: T) => R | PromiseLike<R>,
   signal?: AbortSignal,
+  ended?: () => void,
 ): Promise<R> {
-  const failed = (error: unknown): never => {
+  let resolve!: (result: R | PromiseLike<R>) => void;
+  let reject!: (error: unknown) => void;
+  const chained = new Promise<R>((res, rej) => {
+    resolve = res;
+    reject = rej;
+  });
+  const failed = (error: unknown): void => {
     if (signal?.aborted === true && error === signal.reason) chained.catch(ignore);
     else silence(chained, error);
-    throw error;
+    reject(error);
   };
-  const chained: Promise<R> = promise.then((value) => {
+  const succeeded = (result: R): void => {
     try {
-      const result = then(value);
-      return result instanceof Promise ? (result as Promise<R>).catch(failed) : result;
+      ended?.();
+      resolve(result);
     } catch (error) {
-      return failed(error);
+      failed(error);
     }
+  };
+  const brokeOff = (error: unknown): void => {
+    try {
+      ended?.();
+      failed(error);
+    } catch (other) {
+      failed(other);
+    }
+  };
+  promise.then((value) => {
+    let result: R | Promise<R>;
+    try {
+      result = settled(then(value));
+    } catch (error) {
+      brokeOff(error);
+      return;
+    }
+    // To resolve with a promise would take two more turns of the microtask queue, and tell nothing of its error.
+    if (result instanceof Promise) (result as Promise<R>).then(succeeded, brokeOff);
+    else succeeded(result);
   }, failed);
   return chained;
 }

@@ -4,7 +4,7 @@ import type { WaitOptions } from './ambient.js';
 import { isThenable } from './arguments.js';
 import { createTaskGroupError, isCancellation, TaskCancelled, TaskGroupError } from './errors.js';
 import { chain, ignore, rejected } from './promises.js';
-import { taskGroup, type TaskGroup } from './task-group.js';
+import { scopeOf, taskGroup, type TaskGroup } from './task-group.js';
 import {
   cancelledItself,
   checkTasks,
@@ -54,7 +54,7 @@ export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions)
     const group = runRivals('race', functions, options, (outcome, tg) => {
       if (winner !== undefined) return false;
       winner = outcome;
-      tg.cancel('the race was won');
+      scopeOf(tg).end('the race was won');
       return true;
     });
     const raced = group.catch((error: unknown) => {
@@ -116,7 +116,7 @@ export function any<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions):
       if (winner !== undefined) return false;
       if (outcome.ok) {
         winner = outcome;
-        tg.cancel('another one succeeded');
+        scopeOf(tg).end('another one succeeded');
       } else {
         errors[index] = outcome.error;
       }

@@ -2,7 +2,7 @@
 
 import { invoke, lostContextWatchers, PlainTask, root, storage } from './ambient.js';
 import { checkFunction, checkName, checkOptions, checkSignal, describe } from './arguments.js';
-import { openScopeNode, parentScope } from './cancel-scope.js';
+import { openScopeNode, parentCell } from './cancel-scope.js';
 import type { Clock } from './clock.js';
 import { DeadlineQueue } from './deadlines.js';
 import { Cancelled } from './errors.js';
@@ -10,7 +10,7 @@ import { checkInstrument, dismiss, notify, observers, observing, type Instrument
 import { formatTaskTree, isStuck, snapshot } from './introspection.js';
 import type { RunContext, WakeScheduler } from './run-context.js';
 import { CAUGHT, leaveWithError } from './scope-exit.js';
-import { cellOfSignal, ScopeNode } from './scope-tree.js';
+import { cellOfSignal, openScope, ScopeNode } from './scope-tree.js';
 import { rejected, silence } from './promises.js';
 import type { TaskContext } from './task.js';
 import { runExitActions } from './task-exit.js';
@@ -87,13 +87,14 @@ function begin<T>(
   // A program that is started where nothing is ambient has not lost its context: it begins one.
   const isForeign = options.signal === undefined || cellOfSignal(options.signal) === undefined;
   const isOutermost = isForeign && storage.getStore() === undefined;
-  const parent = isOutermost ? root : parentScope(where, options.signal);
+  const around = isOutermost ? root.cell : parentCell(where, options.signal);
+  const parent = openScope(around);
   const context = contextFor(parent.context, options);
   const name = options.name ?? 'main';
   const task = parent === root ? new PlainTask(name, parent.task.id) : undefined;
   const scope = new ScopeNode('run', name, context, task ?? parent.task);
   if (task !== undefined && observing.count > 0) notify(context.observers, 'taskSpawned', task);
-  openScopeNode(scope, parent, options.signal);
+  openScopeNode(scope, around, options.signal);
   if (context.lostContext !== 'ignore') lostContextWatchers.push(context);
   if (task !== undefined && observing.count > 0) notify(context.observers, 'taskStarted', task);
   let failure: { readonly error: Error } | undefined;
@@ -133,11 +134,12 @@ function begin<T>(
 
   let result: T | Promise<T>;
   try {
-    result = invoke(scope.cell, main, {
+    const context: TaskContext = {
       get signal() {
         return scope.signal;
       },
-    });
+    };
+    result = invoke(scope.cell, main, [context]);
   } catch (error) {
     return rejected(failed(error));
   }

@@ -21,28 +21,30 @@ import {
 import { errorOf } from './observing.fixture.js';
 import { rootContext } from './run-context.js';
 import { PlainTask } from './ambient.js';
-import { cellOfSignal, Member, openScope, ScopeNode } from './scope-tree.js';
+import { attach, detach, cellOfSignal, type Member, openScope, ScopeNode } from './scope-tree.js';
 
 /** Something below a scope that notes what it is told. */
-class Note extends Member {
-  override readonly isScope = false;
+class Note implements Member {
+  owner: ScopeNode | undefined = undefined;
+  previous: Member | undefined = undefined;
+  next: Member | undefined = undefined;
+  readonly isScope = false;
   readonly told: unknown[] = [];
   readonly #onDeliver: (() => void) | undefined;
 
   constructor(owner: ScopeNode, onDeliver?: () => void) {
-    super();
     this.#onDeliver = onDeliver;
-    this.attach(owner);
+    attach(this, owner);
   }
 
-  override deliver(cancellation: Error): void {
-    this.detach();
+  deliver(cancellation: Error): void {
+    detach(this);
     this.told.push(cancellation);
     this.#onDeliver?.();
   }
 
-  override bequeath(heir: ScopeNode): void {
-    this.attach(heir);
+  bequeath(heir: ScopeNode): void {
+    attach(this, heir);
   }
 }
 
@@ -80,16 +82,16 @@ describe('members', () => {
     const notes = Array.from({ length: 5 }, () => new Note(root));
     const [a, b, c, d, e] = notes as [Note, Note, Note, Note, Note];
     expect(membersOf(root)).toEqual(notes);
-    c.detach();
+    detach(c);
     expect(membersOf(root)).toEqual([a, b, d, e]);
-    a.detach();
-    e.detach();
+    detach(a);
+    detach(e);
     expect(membersOf(root)).toEqual([b, d]);
-    c.attach(root);
+    attach(c, root);
     expect(membersOf(root)).toEqual([b, d, c]);
-    for (const each of [d, b, c]) each.detach();
+    for (const each of [d, b, c]) detach(each);
     expect(membersOf(root)).toEqual([]);
-    b.detach(); // not in: nothing happens
+    detach(b); // not in: nothing happens
     expect(b.owner).toBeUndefined();
   });
 });
@@ -212,7 +214,7 @@ describe('delivery', () => {
     const notes: Note[] = [];
     notes.push(
       new Note(first, () => {
-        notes[1]!.detach();
+        detach(notes[1]!);
         third.setShield(true);
       }),
     );

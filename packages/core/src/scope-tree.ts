@@ -35,49 +35,57 @@ import { platform } from '#platform';
  * lives as long as any pending promise made under it; a scope must not.
  */
 export class Cell {
+  /** Undefined also for a section, which is in the scope around. */
   scope: ScopeNode | undefined;
   /** The cell of the scope around. */
-  outer: Cell | undefined;
-  /** Set when the scope is left: what to do about code that is still running in it. */
+  outer: Cell | undefined = undefined;
+  /** Set when the scope, or section, is left: what to do about code that is still running in it. */
   left: { readonly name: string; readonly context: RunContext; reported: boolean } | undefined = undefined;
+  /** What stands for the section that this is the cell of: see section.ts. */
+  section: object | undefined = undefined;
 
-  constructor(scope: ScopeNode) {
+  constructor(scope: ScopeNode | undefined) {
     this.scope = scope;
   }
 }
 
-/** Something that hangs below a scope. */
-export abstract class Member {
-  owner: ScopeNode | undefined = undefined;
-  previous: Member | undefined = undefined;
-  next: Member | undefined = undefined;
-
+/**
+ * Something that hangs below a scope. An interface and not a base class, since the engine makes an object in one piece only
+ * if its constructor calls no other.
+ */
+export interface Member {
+  /** The scope that it hangs below. */
+  owner: ScopeNode | undefined;
+  previous: Member | undefined;
+  next: Member | undefined;
   /** For the walk over the tree. */
-  abstract readonly isScope: boolean;
+  readonly isScope: boolean;
   /** The scope that it hangs below has become effectively cancelled. */
-  abstract deliver(cancellation: Error): void;
+  deliver(cancellation: Error): void;
   /** The scope that it hung below was left; `heir` is the scope around that one. */
-  abstract bequeath(heir: ScopeNode, left: ScopeNode): void;
+  bequeath(heir: ScopeNode, left: ScopeNode): void;
+}
 
-  attach(owner: ScopeNode): void {
-    this.owner = owner;
-    const last = owner.lastMember;
-    this.previous = last;
-    if (last === undefined) owner.firstMember = this;
-    else last.next = this;
-    owner.lastMember = this;
-  }
+/** Hangs a member below a scope. */
+export function attach(member: Member, owner: ScopeNode): void {
+  member.owner = owner;
+  const last = owner.lastMember;
+  member.previous = last;
+  if (last === undefined) owner.firstMember = member;
+  else last.next = member;
+  owner.lastMember = member;
+}
 
-  detach(): void {
-    const owner = this.owner;
-    if (owner === undefined) return;
-    const { previous, next } = this;
-    if (previous === undefined) owner.firstMember = next;
-    else previous.next = next;
-    if (next === undefined) owner.lastMember = previous;
-    else next.previous = previous;
-    this.owner = this.previous = this.next = undefined;
-  }
+/** Takes a member away from its scope, if it hangs below one. */
+export function detach(member: Member): void {
+  const { owner } = member;
+  if (owner === undefined) return;
+  const { previous, next } = member;
+  if (previous === undefined) owner.firstMember = next;
+  else previous.next = next;
+  if (next === undefined) owner.lastMember = previous;
+  else next.previous = previous;
+  member.owner = member.previous = member.next = undefined;
 }
 
 /** @inline */
@@ -87,8 +95,10 @@ export type ScopeKind = 'root' | 'run' | 'scope' | 'group' | 'services' | 'task'
 const SIGNAL_CELL = Symbol.for('taskscope.signal.cell');
 
 /** One scope of the tree. Users see it as a CancelScope, a TaskGroup or a TaskHandle. */
-export class ScopeNode extends Member implements Due {
-  override readonly isScope: boolean = true;
+export class ScopeNode implements Member, Due {
+  owner: ScopeNode | undefined = undefined;
+  previous: Member | undefined = undefined;
+  next: Member | undefined = undefined;
   readonly kind: ScopeKind;
   name: string;
   readonly cell: Cell = new Cell(this);
@@ -120,19 +130,27 @@ export class ScopeNode extends Member implements Due {
   heapOrder = 0;
 
   constructor(kind: ScopeKind, name: string, context: RunContext, task: TaskInfo) {
-    super();
     this.kind = kind;
     this.name = name;
     this.context = context;
     this.task = task;
   }
 
-  /** Enters the tree below `parent`. */
-  open(parent: ScopeNode): void {
+  get isScope(): boolean {
+    return true;
+  }
+
+  /**
+   * Enters the tree below `parent`.
+   *
+   * @param around - The cell of the code that opens it, perhaps that of a section of `parent`.
+   * @param now - The time, if it is known.
+   */
+  open(parent: ScopeNode, around: Cell = parent.cell, now?: number): void {
     this.state = 'open';
-    this.attach(parent);
-    this.cell.outer = parent.cell;
-    if (this.dueAt !== Infinity) this.#watchDeadline();
+    attach(this, parent);
+    this.cell.outer = around;
+    if (this.dueAt !== Infinity) this.#watchDeadline(now);
     // Nothing can be below it yet but waits on the signal of a scope that was not entered: mostly there is
     // no tree to walk.
     if (this.firstMember === undefined && this.controller === undefined) updateCancellation(this);
@@ -149,9 +167,9 @@ export class ScopeNode extends Member implements Due {
     this.cell.left = { name: this.name, context: this.context, reported: false };
     this.cell.scope = undefined;
     // The heir of members that were left behind is where code in the emptied cell will look, too.
-    this.detach();
+    detach(this);
     for (let member = this.firstMember; member !== undefined; member = this.firstMember) {
-      member.detach();
+      detach(member);
       member.bequeath(parent, this);
     }
     if (observing.count > 0) notify(this.context.observers, 'scopeExited', this);
@@ -159,8 +177,8 @@ export class ScopeNode extends Member implements Due {
 
   /** Moves, with everything below, to another place in the tree. */
   moveTo(parent: ScopeNode): void {
-    this.detach();
-    this.attach(parent);
+    detach(this);
+    attach(this, parent);
     this.cell.outer = parent.cell;
     refresh(this);
   }
@@ -169,6 +187,12 @@ export class ScopeNode extends Member implements Due {
   cancel(source: CancelSource, reason: unknown): void {
     if (this.ownCancellation !== undefined) return;
     this.cancelWith(createCancelled(messageFor(this, source, reason), source, reason));
+  }
+
+  /** The same, as `cancel()` by the runtime: there is no caller whom a stack could show. */
+  end(reason: string): void {
+    if (this.ownCancellation !== undefined) return;
+    this.cancelWith(createCancelled(messageFor(this, 'cancel', reason), 'cancel', reason, false));
   }
 
   /** A signal that the scope is linked to has aborted. */
@@ -199,9 +223,9 @@ export class ScopeNode extends Member implements Due {
     if (this.state === 'open') this.#watchDeadline();
   }
 
-  #watchDeadline(): void {
+  #watchDeadline(now: number = this.context.deadlines.clock.now()): void {
     if (this.ownCancellation !== undefined) return;
-    if (this.dueAt <= this.context.deadlines.clock.now()) this.cancel('deadline', undefined);
+    if (this.dueAt <= now) this.cancel('deadline', undefined);
     else this.context.deadlines.add(this);
   }
 
@@ -233,13 +257,13 @@ export class ScopeNode extends Member implements Due {
     return this.controller.signal;
   }
 
-  override deliver(cancellation: Error): void {
+  deliver(cancellation: Error): void {
     this.controller?.abort(cancellation);
   }
 
-  override bequeath(heir: ScopeNode, left: ScopeNode): void {
+  bequeath(heir: ScopeNode, left: ScopeNode): void {
     this.cell.outer = heir.cell;
-    this.attach(heir);
+    attach(this, heir);
     const error = noteEscape(left.cell, heir, `${this.kind} "${this.name}"`);
     if (error !== undefined) this.cancelWith(error);
     refresh(this);

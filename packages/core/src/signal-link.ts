@@ -1,6 +1,6 @@
 /** Letting an AbortSignal end something, and leaving nothing behind at the signal when it is over. */
 
-import { cellOfSignal, Member, openScope, type ScopeNode } from './scope-tree.js';
+import { attach, detach, cellOfSignal, type Member, openScope, type ScopeNode } from './scope-tree.js';
 
 /** Ties something that can be aborted to a signal, until it is unlinked. */
 export interface SignalLink {
@@ -65,28 +65,30 @@ class ForeignLink implements SignalLink {
   }
 }
 
-class ScopeLink extends Member implements SignalLink {
-  override readonly isScope = false;
+class ScopeLink implements Member, SignalLink {
+  owner: ScopeNode | undefined = undefined;
+  previous: Member | undefined = undefined;
+  next: Member | undefined = undefined;
+  readonly isScope = false;
   readonly #target: Abortable;
 
   constructor(target: Abortable, scope: ScopeNode) {
-    super();
     this.#target = target;
-    this.attach(scope);
+    attach(this, scope);
   }
 
   unlink(): void {
-    this.detach();
+    detach(this);
   }
 
-  override deliver(cancellation: Error): void {
-    this.detach();
+  deliver(cancellation: Error): void {
+    detach(this);
     this.#target.abort(cancellation);
   }
 
   /** The nearest open scope around takes the place of one that was left, as for code that runs in it. */
-  override bequeath(heir: ScopeNode): void {
-    this.attach(heir);
+  bequeath(heir: ScopeNode): void {
+    attach(this, heir);
     if (heir.cancellation !== undefined) this.deliver(heir.cancellation);
   }
 }

@@ -5,26 +5,26 @@ import { checkFunction, checkOptions, checkTime } from './arguments.js';
 import type { Due } from './deadlines.js';
 import type { ScopeNode } from './scope-tree.js';
 import { rejected } from './promises.js';
-import { refusal, Wait } from './suspend.js';
+import { refusal, Wait, type Undo } from './suspend.js';
 import { putOff } from './turn.js';
 
-class SleepWait extends Wait<void> implements Due {
+class SleepWait extends Wait<void> implements Due, Undo {
   readonly dueAt: number;
   heapIndex = -1;
   heapOrder = 0;
 
   constructor(label: string, scope: ScopeNode, dueAt: number, options: WaitOptions | undefined) {
-    super(label, scope, options);
+    super(label, scope);
     this.dueAt = dueAt;
-    // An instrument that was told of it may have cancelled it.
-    if (this.isPending) scope.context.deadlines.add(this);
+    this.undoer = this;
+    if (this.begin(options)) scope.context.deadlines.add(this);
   }
 
   due(): void {
     this.resolveNow();
   }
 
-  protected override undo(): void {
+  undo(): void {
     // Not yet there when an instrument cancels it while it begins.
     if (this.heapIndex >= 0) this.scope.context.deadlines.remove(this);
   }

@@ -11,7 +11,15 @@ import { currentScopeNode, scopeOfWait, type WaitOptions } from './ambient.js';
 import { checkFunction, checkOptions, checkSignal } from './arguments.js';
 import type { Cancelled } from './errors.js';
 import { notify, observing, type TaskInfo, type WaitInfo } from './instruments.js';
-import { cellOfSignal, Member, noteEscape, openScope, type ScopeNode } from './scope-tree.js';
+import {
+  attach,
+  cellOfSignal,
+  detach,
+  noteEscape,
+  openScope,
+  type Member,
+  type ScopeNode,
+} from './scope-tree.js';
 import { linkSignal, type SignalLink } from './signal-link.js';
 import { ignore, rejected, silence } from './promises.js';
 import { hasBudget, noteActivity, putOff } from './turn.js';
@@ -51,42 +59,72 @@ function refused(error: unknown): Promise<never> {
   return promise;
 }
 
-// The executor of every wait's promise. A closure of its own for each would be the costliest part of a
-// wait.
-let newResolve: (value: never) => void;
-let newReject: (error: unknown) => void;
-const executor = (resolve: (value: never) => void, reject: (error: unknown) => void): void => {
-  newResolve = resolve;
-  newReject = reject;
-};
+/** Where a wait is queued, or what else has to be undone when it is cancelled. */
+export interface Undo {
+  /** Called at most once, and never after the wait was satisfied. */
+  undo(cancelled: Cancelled): void;
+}
 
-/** A pending wait. Subclasses say what undoes it. */
-export abstract class Wait<T> extends Member implements WaitInfo {
-  override readonly isScope = false;
+/**
+ * A pending wait.
+ *
+ * It makes its promise first and then stores, in one constructor and not in `#fields`: so the engine puts everything into
+ * one allocation, without a closure and without write barriers. Nobody outside of the package sees this class.
+ */
+export class Wait<T> implements Member, WaitInfo {
+  owner: ScopeNode | undefined;
+  previous: Member | undefined;
+  next: Member | undefined;
   readonly promise: Promise<T>;
   readonly scope: ScopeNode;
   readonly label: string;
   /**
    * Whether something outside the runtime will end it: for virtual clocks, to which it is then no deadlock.
    */
-  isForeign = false;
-  readonly #resolve: (value: T) => void;
-  readonly #reject: (error: unknown) => void;
-  #signalLink: SignalLink | undefined = undefined;
+  isForeign: boolean;
+  /** Undoes it when it is cancelled. */
+  undoer: Undo | undefined;
+  private readonly resolvePromise: (value: T) => void;
+  private readonly rejectPromise: (error: unknown) => void;
+  private signalLink: SignalLink | undefined;
 
-  /** The scope must not be cancelled, nor the signal be aborted: ask `refusal` first. */
-  constructor(label: string, scope: ScopeNode, options: WaitOptions | undefined) {
-    super();
-    this.promise = new Promise<T>(executor);
-    this.#resolve = newResolve as (value: unknown) => void;
-    this.#reject = newReject;
-    this.label = label;
+  constructor(label: string, scope: ScopeNode) {
+    let resolvePromise!: (value: T) => void;
+    let rejectPromise!: (error: unknown) => void;
+    const promise = new Promise<T>((resolve, reject) => {
+      resolvePromise = resolve;
+      rejectPromise = reject;
+    });
+    this.owner = undefined;
+    this.previous = undefined;
+    this.next = undefined;
+    this.promise = promise;
+    this.resolvePromise = resolvePromise;
+    this.rejectPromise = rejectPromise;
     this.scope = scope;
+    this.label = label;
+    this.undoer = undefined;
+    this.signalLink = undefined;
+    this.isForeign = false;
+  }
+
+  get isScope(): boolean {
+    return false;
+  }
+
+  /**
+   * Begins the wait. The scope must not be cancelled, nor the signal be aborted: ask `refusal` first.
+   *
+   * @returns Whether it is pending: an instrument that was told of it may have cancelled it.
+   */
+  begin(options: WaitOptions | undefined): boolean {
+    const { scope } = this;
     // First, since a signal that is not what it seems may throw.
-    if (options?.signal !== undefined) this.#signalLink = linkSignal(this, scope, options.signal);
-    this.attach(scope);
+    if (options?.signal !== undefined) this.signalLink = linkSignal(this, scope, options.signal);
+    attach(this, scope);
     noteActivity();
     if (observing.count > 0) notify(scope.context.observers, 'waitStarted', this);
+    return this.isPending;
   }
 
   get task(): TaskInfo {
@@ -125,7 +163,7 @@ export abstract class Wait<T> extends Member implements WaitInfo {
   }
 
   /** Undoes the wait and rejects it with the cancellation, in this call. */
-  override deliver(cancellation: Error): void {
+  deliver(cancellation: Error): void {
     this.abort(cancellation);
   }
 
@@ -140,7 +178,7 @@ export abstract class Wait<T> extends Member implements WaitInfo {
     let broken: { readonly error: unknown } | undefined;
     try {
       // The type is a promise to those who write undo functions: a foreign reason is theirs to recognise.
-      this.undo(error as Cancelled);
+      this.undoer?.undo(error as Cancelled);
     } catch (problem) {
       broken = { error: problem };
     }
@@ -150,11 +188,8 @@ export abstract class Wait<T> extends Member implements WaitInfo {
     return broken === undefined;
   }
 
-  /** Takes the wait out of wherever it is queued. Called at most once, and never after it was satisfied. */
-  protected abstract undo(cancelled: Cancelled): void;
-
-  override bequeath(heir: ScopeNode, left: ScopeNode): void {
-    this.attach(heir);
+  bequeath(heir: ScopeNode, left: ScopeNode): void {
+    attach(this, heir);
     // Not a cancellation: what nobody awaits shall be heard of.
     const error = noteEscape(left.cell, heir, this.label);
     if (error !== undefined) this.#undoWith(error);
@@ -163,14 +198,14 @@ export abstract class Wait<T> extends Member implements WaitInfo {
 
   #wake(value: T): void {
     const { scheduler } = this.scope.context;
-    if (scheduler === undefined) this.#resolve(value);
-    else scheduler.ready(() => this.#resolve(value));
+    if (scheduler === undefined) this.resolvePromise(value);
+    else scheduler.ready(() => this.resolvePromise(value));
   }
 
   #settleWith(error: unknown): void {
     const { scheduler } = this.scope.context;
-    if (scheduler === undefined) this.#reject(error);
-    else scheduler.ready(() => this.#reject(error));
+    if (scheduler === undefined) this.rejectPromise(error);
+    else scheduler.ready(() => this.rejectPromise(error));
   }
 
   #end(): void {
@@ -179,10 +214,10 @@ export abstract class Wait<T> extends Member implements WaitInfo {
   }
 
   #leave(): void {
-    this.detach();
-    if (this.#signalLink !== undefined) {
-      this.#signalLink.unlink();
-      this.#signalLink = undefined;
+    detach(this);
+    if (this.signalLink !== undefined) {
+      this.signalLink.unlink();
+      this.signalLink = undefined;
     }
     if (this.isForeign) this.scope.context.foreignWaits--;
     noteActivity();
@@ -205,16 +240,17 @@ export interface SuspendOptions extends WaitOptions {
 }
 
 /** @inline */
-type Undo = (cancelled: Cancelled) => void;
+type UndoFunction = (cancelled: Cancelled) => void;
 
-class SuspendedWait<T> extends Wait<T> {
-  undoes: Undo | undefined = undefined;
-  /** What cancelled it while `start` was still running, so that there was nothing to undo it with. */
+/** Undoes what `start` has begun. */
+class UndoStart implements Undo {
+  fn: UndoFunction | undefined = undefined;
+  /** What cancelled the wait while `start` was still running, so that there was nothing to undo it with. */
   cancelledBy: Cancelled | undefined = undefined;
 
-  protected override undo(cancelled: Cancelled): void {
-    if (this.undoes === undefined) this.cancelledBy = cancelled;
-    else this.undoes(cancelled);
+  undo(cancelled: Cancelled): void {
+    if (this.fn === undefined) this.cancelledBy = cancelled;
+    else this.fn(cancelled);
   }
 }
 
@@ -254,7 +290,7 @@ class SuspendedWait<T> extends Wait<T> {
  * ```
  */
 export function suspend<T>(
-  start: (resolve: (value: T) => boolean, reject: (error: unknown) => boolean) => Undo,
+  start: (resolve: (value: T) => boolean, reject: (error: unknown) => boolean) => UndoFunction,
   options?: SuspendOptions,
 ): Promise<T> {
   try {
@@ -263,9 +299,10 @@ export function suspend<T>(
     const scope = options === undefined ? currentScopeNode() : scopeOfWait('suspend()', options);
     const refused = refusal('suspend()', scope, options);
     if (refused !== undefined) return refused;
-    const wait = new SuspendedWait<T>(options?.label ?? 'suspend', scope, options);
-    // An instrument that was told of it may have cancelled it.
-    if (!wait.isPending) return wait.promise;
+    const wait = new Wait<T>(options?.label ?? 'suspend', scope);
+    const undoer = new UndoStart();
+    wait.undoer = undoer;
+    if (!wait.begin(options)) return wait.promise;
     if (options?.foreign === true) {
       wait.isForeign = true;
       scope.context.foreignWaits++;
@@ -288,10 +325,10 @@ export function suspend<T>(
           ),
         );
       } else {
-        wait.undoes = undo as Undo;
+        undoer.fn = undo as UndoFunction;
       }
-    } else if (wait.cancelledBy !== undefined && typeof undo === 'function') {
-      (undo as Undo)(wait.cancelledBy);
+    } else if (undoer.cancelledBy !== undefined && typeof undo === 'function') {
+      (undo as UndoFunction)(undoer.cancelledBy);
     }
     return wait.promise;
   } catch (error) {

@@ -9,10 +9,10 @@
 import { checkParent, currentScopeNode, invoke, storage } from './ambient.js';
 import { describeScope, showByToString } from './inspect.js';
 import { checkFunction, checkName, checkOptions, checkSignal } from './arguments.js';
-import { facadeOf, openScopeNode, parentScope, type CancelScope } from './cancel-scope.js';
+import { facadeOf, openScopeNode, parentCell, type CancelScope } from './cancel-scope.js';
 import { Cancelled, createTaskGroupError, InvalidStateError } from './errors.js';
 import { CAUGHT, isCancellationOf, leaveWithError, strayCancellation } from './scope-exit.js';
-import { ScopeNode } from './scope-tree.js';
+import { openScope, ScopeNode } from './scope-tree.js';
 import { startChild, type StartingPlace, type TaskStatus } from './start.js';
 import { rejected, silence } from './promises.js';
 import { nameOf, Task, type TaskContext, type TaskHandle, type TaskOwner } from './task.js';
@@ -114,13 +114,19 @@ export function taskGroup<T>(
     checkOptions(where, options);
     checkName(where, options?.name);
     checkSignal(where, options?.signal);
-    const parent = parentScope(where, options?.signal);
+    const around = parentCell(where, options?.signal);
+    const parent = openScope(around);
     const scope = new ScopeNode('group', options?.name ?? 'taskGroup', parent.context, parent.task);
-    openScopeNode(scope, parent, options?.signal);
+    openScopeNode(scope, around, options?.signal);
     return new Group<T>(scope).runBody(body);
   } catch (error) {
     return rejected(error);
   }
+}
+
+/** The scope of a group. */
+export function scopeOf(tg: TaskGroup): ScopeNode {
+  return (tg as Group<unknown>).scope;
 }
 
 class Group<T> implements TaskGroup, StartingPlace {
@@ -148,7 +154,7 @@ class Group<T> implements TaskGroup, StartingPlace {
   runBody(body: (tg: TaskGroup) => T | PromiseLike<T>): Promise<T | undefined> {
     let result: T | Promise<T>;
     try {
-      result = invoke(this.scope.cell, body, this);
+      result = invoke(this.scope.cell, body, [this]);
     } catch (error) {
       this.#bodyFailed(error);
       return this.#exit;
@@ -378,7 +384,7 @@ class Services implements TaskOwner {
   /** Nobody needs them any more. Returns whether all have ended; those who have not are cancelled. */
   end(): boolean {
     if (this.#running > 0) {
-      this.#scope.cancel('cancel', 'everyone whom this service served has ended');
+      this.#scope.end('everyone whom this service served has ended');
       return false;
     }
     return true;

@@ -107,7 +107,7 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     if (observing.count > 0) notify(this.scope.context.observers, 'taskStarted', this);
     let result: T | Promise<T>;
     try {
-      result = invoke(this.scope.cell, fn, ...args);
+      result = invoke(this.scope.cell, fn, args);
     } catch (error) {
       this.#failed(error);
       return;

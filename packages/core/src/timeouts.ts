@@ -6,6 +6,7 @@ import {
   CancelScope,
   causeOf,
   runScope,
+  timedScope,
   type CancelScopeOptions,
   type ScopeOptions,
 } from './cancel-scope.js';
@@ -70,7 +71,7 @@ export function moveOnAfter<T>(
   options?: ScopeOptions,
 ): CancelScope | Promise<T | undefined> {
   const where = 'moveOnAfter()';
-  return moveOn(where, () => ({ timeout: limit(where, 'ms', ms) }), arguments.length > 1, body, options);
+  return moveOn(where, 'ms', ms, arguments.length > 1, body, options);
 }
 
 /**
@@ -106,13 +107,7 @@ export function moveOnAt<T>(
   options?: ScopeOptions,
 ): CancelScope | Promise<T | undefined> {
   const where = 'moveOnAt()';
-  return moveOn(
-    where,
-    () => ({ deadline: limit(where, 'deadline', deadline) }),
-    arguments.length > 1,
-    body,
-    options,
-  );
+  return moveOn(where, 'deadline', deadline, arguments.length > 1, body, options);
 }
 
 /**
@@ -150,13 +145,7 @@ export function failAfter<T>(
   body: Body<T>,
   options?: FailOptions,
 ): Promise<T | undefined> {
-  return fail(
-    'failAfter()',
-    () => ({ timeout: limit('failAfter()', 'ms', ms) }),
-    body,
-    options,
-    `after ${ms} ms`,
-  );
+  return fail('failAfter()', 'ms', ms, body, options);
 }
 
 /**
@@ -193,13 +182,7 @@ export function failAt<T>(
   body: Body<T>,
   options?: FailOptions,
 ): Promise<T | undefined> {
-  return fail(
-    'failAt()',
-    () => ({ deadline: limit('failAt()', 'deadline', deadline) }),
-    body,
-    options,
-    `at its deadline, ${deadline} ms`,
-  );
+  return fail('failAt()', 'deadline', deadline, body, options);
 }
 
 /**
@@ -291,20 +274,22 @@ function limit(where: string, argument: string, value: number | null): number {
 
 function moveOn<T>(
   where: string,
-  time: () => CancelScopeOptions,
+  argument: 'ms' | 'deadline',
+  time: number | null,
   hasBody: boolean,
   body: Body<T> | ScopeOptions | undefined,
   options: ScopeOptions | undefined,
 ): CancelScope | Promise<T | undefined> {
   const name = where.slice(0, -2);
   if (!hasBody || (typeof body === 'object' && body !== null && !isThenable(body))) {
-    return new CancelScope({ name, ...(body as ScopeOptions), ...time() });
+    const at = limit(where, argument, time);
+    const timed = argument === 'ms' ? { timeout: at } : { deadline: at };
+    return new CancelScope({ name, ...(body as ScopeOptions), ...timed });
   }
   if (body === undefined) throw new TypeError(`${where}: body must be a function, got undefined`);
   try {
     checkFunction(where, 'body', body);
-    checkOptions(where, options);
-    return runScope(new CancelScope({ name, ...options, ...time() }), where, body as Body<T>);
+    return runScope(scopeUntil(where, name, argument, time, options), where, body as Body<T>);
   } catch (error) {
     return rejected(error);
   }
@@ -312,24 +297,39 @@ function moveOn<T>(
 
 function fail<T>(
   where: string,
-  time: () => CancelScopeOptions,
+  argument: 'ms' | 'deadline',
+  time: number | null,
   body: Body<T>,
   options: FailOptions | undefined,
-  when: string,
 ): Promise<T | undefined> {
   try {
     checkOptions(where, options);
-    if (options?.reason !== undefined && typeof options.reason !== 'string') {
-      throw new TypeError(`${where}: options.reason must be a string, got ${describe(options.reason)}`);
+    const reason = options?.reason;
+    if (reason !== undefined && typeof reason !== 'string') {
+      throw new TypeError(`${where}: options.reason must be a string, got ${describe(reason)}`);
     }
-    const scope = new CancelScope({ name: where.slice(0, -2), ...options, ...time() });
+    const scope = scopeUntil(where, where.slice(0, -2), argument, time, options);
     return runScope(scope, where, body, () => {
       const cause = causeOf(scope);
       if (!(cause instanceof Cancelled) || cause.source !== 'deadline') return undefined;
-      const what = options?.reason === undefined ? '' : `${options.reason} `;
+      const what = reason === undefined ? '' : `${reason} `;
+      const when = argument === 'ms' ? `after ${time} ms` : `at its deadline, ${time} ms`;
       throw new TimeoutError(`${what}timed out ${when}`, { cause });
     });
   } catch (error) {
     return rejected(error);
   }
+}
+
+function scopeUntil(
+  where: string,
+  name: string,
+  argument: 'ms' | 'deadline',
+  time: number | null,
+  options: ScopeOptions | undefined,
+): CancelScope {
+  const at = limit(where, argument, time);
+  return argument === 'ms'
+    ? timedScope(where, name, options, at, Infinity)
+    : timedScope(where, name, options, Infinity, at);
 }

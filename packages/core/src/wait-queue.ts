@@ -10,7 +10,7 @@
 import type { WaitOptions } from './ambient.js';
 import type { WaitScope } from './operations.js';
 import type { ScopeNode } from './scope-tree.js';
-import { Wait } from './suspend.js';
+import { Wait, type Undo } from './suspend.js';
 
 /**
  * One who waits in a {@link WaitQueue}. The first of `resolve`, `reject` and a cancellation ends the wait.
@@ -50,39 +50,28 @@ export interface Selectable<T> {
   enlist(listener: WaitListener<T>): () => void;
 }
 
-class EnlistedEntry<T, D> implements Linked<T, D> {
+class Entry<T, D> implements Linked<T, D>, Undo {
   readonly data: D;
+  /** A wait, or somebody who waits for other things as well. */
+  readonly listener: WaitListener<T>;
   queue: WaitQueue<T, D> | undefined = undefined;
   ahead: Linked<T, D> | undefined = undefined;
   behind: Linked<T, D> | undefined = undefined;
-  readonly #listener: WaitListener<T>;
 
   constructor(data: D, listener: WaitListener<T>) {
     this.data = data;
-    this.#listener = listener;
+    this.listener = listener;
   }
 
   resolve(value: T): boolean {
-    return this.#listener.resolve(value);
+    return this.listener.resolve(value);
   }
 
   reject(error: unknown): boolean {
-    return this.#listener.reject(error);
-  }
-}
-
-class QueuedWait<T, D> extends Wait<T> implements Linked<T, D> {
-  readonly data: D;
-  queue: WaitQueue<T, D> | undefined = undefined;
-  ahead: Linked<T, D> | undefined = undefined;
-  behind: Linked<T, D> | undefined = undefined;
-
-  constructor(label: string, scope: WaitScope, options: WaitOptions | undefined, data: D) {
-    super(label, scope as ScopeNode, options);
-    this.data = data;
+    return this.listener.reject(error);
   }
 
-  protected override undo(): void {
+  undo(): void {
     this.queue?.remove(this);
   }
 }
@@ -139,7 +128,7 @@ export class WaitQueue<T = void, D = void> {
   }
 
   /** The one who has waited longest. */
-  get first(): QueueEntry<T, D> | undefined {
+  get first(): Linked<T, D> | undefined {
     return this.#first;
   }
 
@@ -153,9 +142,10 @@ export class WaitQueue<T = void, D = void> {
    * @param label - What is waited for, as the task tree shows it.
    */
   wait(label: string, scope: WaitScope, data: D, options?: WaitOptions): Promise<T> {
-    const wait = new QueuedWait<T, D>(label, scope, options, data);
-    // An instrument that was told of it may have cancelled it.
-    if (wait.isPending) this.append(wait);
+    const wait = new Wait<T>(label, scope as ScopeNode);
+    const entry = new Entry(data, wait);
+    wait.undoer = entry;
+    if (wait.begin(options)) this.append(entry);
     return wait.promise;
   }
 
@@ -192,7 +182,7 @@ export class WaitQueue<T = void, D = void> {
    * again.
    */
   enlist(data: D, listener: WaitListener<T>): () => void {
-    const entry = new EnlistedEntry(data, listener);
+    const entry = new Entry(data, listener);
     this.append(entry);
     return () => this.remove(entry);
   }

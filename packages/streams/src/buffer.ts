@@ -3,7 +3,7 @@
  * has been taken out is not kept alive.
  */
 export class Buffer<T> {
-  #ring: (T | undefined)[] = Array.from({ length: 8 });
+  #ring: (T | undefined)[] = [];
   #first = 0;
   #size = 0;
 
@@ -29,8 +29,8 @@ export class Buffer<T> {
 
   #grow(): void {
     const { length } = this.#ring;
-    const ring: (T | undefined)[] = Array.from({ length: 2 * length });
-    for (let i = 0; i < length; i++) ring[i] = this.#ring[(this.#first + i) & (length - 1)];
+    const ring = this.#ring.slice(this.#first).concat(this.#ring.slice(0, this.#first));
+    ring.length = length === 0 ? 8 : 2 * length;
     this.#ring = ring;
     this.#first = 0;
   }

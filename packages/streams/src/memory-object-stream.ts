@@ -69,17 +69,21 @@ export type TryReceived<T> =
       readonly ended: boolean;
     };
 
-interface Sending<T> {
+/** Somebody who waits to send. All have the same shape, since the engine is quicker with that. */
+class Sending<T> {
   readonly end: MemoryObjectSendStream<T>;
-  readonly item: T;
+  /** Undefined for one who waits for a place first: that one's item comes later. */
+  readonly item: T | undefined;
+  readonly reserves: boolean;
   /** The selection that it is a case of. */
-  readonly selection?: unknown;
-}
+  readonly selection: unknown;
 
-/** Waits for room first; the item comes later. */
-interface Reserving<T> {
-  readonly end: MemoryObjectSendStream<T>;
-  readonly reserves: true;
+  constructor(end: MemoryObjectSendStream<T>, item: T | undefined, reserves: boolean, selection?: unknown) {
+    this.end = end;
+    this.item = item;
+    this.reserves = reserves;
+    this.selection = selection;
+  }
 }
 
 interface Receiving<T> {
@@ -87,7 +91,7 @@ interface Receiving<T> {
   /** Whether it wants an iterator's result rather than the item. */
   readonly iterates: boolean;
   /** The selection that it is a case of. */
-  readonly selection?: unknown;
+  readonly selection: unknown;
 }
 
 /**
@@ -141,7 +145,7 @@ class Channel<T> {
   readonly buffer = new Buffer<T>();
   readonly maxBufferSize: number;
   readonly onUndelivered: ((item: T) => void) | undefined;
-  readonly senders = new WaitQueue<unknown, Sending<T> | Reserving<T>>();
+  readonly senders = new WaitQueue<unknown, Sending<T>>();
   readonly receivers = new WaitQueue<unknown, Receiving<T>>();
   peak = 0;
   /** Places that are kept free for those who have a permit. */
@@ -181,7 +185,7 @@ class Channel<T> {
   get hasItem(): boolean {
     if (this.buffer.size > 0) return true;
     const sender = this.senders.first;
-    if (sender === undefined || 'reserves' in sender.data) return false;
+    if (sender === undefined || sender.data.reserves) return false;
     return this.reserved === 0 || this.receivers.size === 0;
   }
 
@@ -194,29 +198,31 @@ class Channel<T> {
     }
     const sender = this.senders.shift()!;
     sender.resolve(undefined);
-    return (sender.data as Sending<T>).item;
+    return sender.data.item as T;
   }
 
   /** Lets those in who wait to send, as long as there is room. */
   admit(): void {
     for (let sender = this.#nextSender(); sender !== undefined; sender = this.#nextSender()) {
       this.senders.remove(sender);
-      if ('reserves' in sender.data) {
+      if (sender.data.reserves) {
         this.reserved++;
         sender.resolve(newPermit(this, sender.data.end));
       } else {
         // First, since a selection that sends does not wait to receive any more.
         sender.resolve(undefined);
-        this.put(sender.data.item);
+        this.put(sender.data.item as T);
       }
     }
   }
 
   /** The one who has waited longest to send, and can. */
-  #nextSender(): Linked<unknown, Sending<T> | Reserving<T>> | undefined {
-    if (!this.hasRoom) return undefined;
+  #nextSender(): Linked<unknown, Sending<T>> | undefined {
+    const { first } = this.senders;
+    if (first === undefined || !this.hasRoom) return undefined;
+    if (first.data.selection === undefined) return first;
     for (const sender of this.senders) {
-      if ('reserves' in sender.data || sender.data.selection === undefined) return sender;
+      if (sender.data.selection === undefined) return sender;
       // A selection that would receive as well does not make room for itself.
       let others = 0;
       for (const { data } of this.receivers) if (data.selection !== sender.data.selection) others++;
@@ -290,7 +296,12 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
       if (this.#trySend('send()', item)) return completed();
-      const sending = this.#channel.senders.wait('room to send', scope, { end: this, item }, options);
+      const sending = this.#channel.senders.wait(
+        'room to send',
+        scope,
+        new Sending(this, item, false),
+        options,
+      );
       return sending as Promise<void>;
     } catch (error) {
       return rejected(error);
@@ -348,8 +359,8 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
         channel.reserved++;
         return completed(newPermit(channel, this));
       }
-      const reserving = channel.senders.wait('room to send', scope, { end: this, reserves: true }, options);
-      return reserving as Promise<Permit<T>>;
+      const reserving = new Sending<T>(this, undefined, true);
+      return channel.senders.wait('room to send', scope, reserving, options) as Promise<Permit<T>>;
     } catch (error) {
       return rejected(error);
     }
@@ -360,13 +371,10 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
     return {
       attempt: () => (this.#trySend('onSend()', item) ? { value: undefined } : undefined),
       enlist: (listener) =>
-        this.#channel.senders.enlist(
-          { end: this, item, selection: listener.selection },
-          {
-            resolve: () => listener.resolve(undefined),
-            reject: (error) => listener.reject(error),
-          },
-        ),
+        this.#channel.senders.enlist(new Sending(this, item, false, listener.selection), {
+          resolve: () => listener.resolve(undefined),
+          reject: (error) => listener.reject(error),
+        }),
     };
   }
 
@@ -494,6 +502,9 @@ class PlaceKept<T> implements Permit<T> {
  */
 export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Disposable {
   readonly #channel: Channel<T>;
+  /** What each wait of this end is queued with. */
+  readonly #receiving: Receiving<T> = { end: this, iterates: false, selection: undefined };
+  readonly #iterating: Receiving<T> = { end: this, iterates: true, selection: undefined };
   #isClosed = false;
 
   private constructor(channel: Channel<T>) {
@@ -626,7 +637,8 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
         if (channel.failure !== undefined || !iterates) throw channel.failure ?? ended();
         return completed({ done: true, value: undefined });
       }
-      const receiving = channel.receivers.wait('an item', scope, { end: this, iterates }, options);
+      const entry = iterates ? this.#iterating : this.#receiving;
+      const receiving = channel.receivers.wait('an item', scope, entry, options);
       channel.admit();
       return receiving;
     } catch (error) {

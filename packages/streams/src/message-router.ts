@@ -306,9 +306,13 @@ export class MessageRouter<T> {
     for (const subscriber of this.#subscribers) {
       if (subscriber.since >= sequence) continue;
       try {
-        if (subscriber.filter !== undefined && !subscriber.filter(message)) continue;
-        // The filter may have closed the very subscription, or the router.
-        if (this.#isClosed || !this.#subscribers.has(subscriber)) continue;
+        if (subscriber.filter !== undefined) {
+          if (!subscriber.filter(message)) continue;
+          // The filter may have closed the very subscription.
+          if (!this.#subscribers.has(subscriber)) continue;
+        }
+        // A filter, or onDrop, may have closed the router.
+        if (this.#isClosed) continue;
         if (subscriber.send.trySend(message)) {
           this.#count(subscriber);
           delivered++;

@@ -6,29 +6,23 @@
  * lowered.
  */
 
-import {
-  CancelScope,
-  currentTask,
-  InvalidStateError,
-  WouldBlock,
-  type TaskInfo,
-  type WaitOptions,
-} from '@taskscope/core';
+import { currentTask, InvalidStateError, WouldBlock, type TaskInfo, type WaitOptions } from '@taskscope/core';
 import {
   checkCount,
   checkFunction,
   completed,
   describe,
-  findScope,
+  findSection,
   refusal,
   rejected,
   scopeOfWait,
   suspend,
   WaitQueue,
+  type WaitScope,
 } from '@taskscope/core/lowlevel';
 
 import { isNobody } from './owner.js';
-import { Releaser, runHolding } from './releaser.js';
+import { runHolding, type Releaser } from './releaser.js';
 
 /** What `CapacityLimiter.statistics()` returns. */
 export interface CapacityLimiterStatistics {
@@ -39,17 +33,35 @@ export interface CapacityLimiterStatistics {
   readonly tasksWaiting: number;
 }
 
-/** Who borrows: what is counted, and what the statistics show for it. */
-interface Borrower {
-  /** A task, the scope of a call of `run`, a Nobody, or what somebody acquires on behalf of. */
-  readonly key: unknown;
+/** Who borrows a token, and what gives it back. */
+class Borrower implements Releaser {
+  /** What the statistics show: a task, or what somebody acquires on behalf of. */
   readonly shown: unknown;
-  /** Whether it stands for the running code itself, which then may not be inside of `run` already. */
-  readonly isCaller: boolean;
+  /** What there is one token for. Undefined for a call of `run`, and for code in no task: each is one of its own. */
+  readonly key: unknown;
+  /** The running code, which may not be inside of `run` already; a call of `run` by it; or somebody else. */
+  readonly kind: 'caller' | 'section' | 'other';
+  #limiter: CapacityLimiter | undefined;
+
+  constructor(limiter: CapacityLimiter, shown: unknown, key: unknown, kind: Borrower['kind']) {
+    this.#limiter = limiter;
+    this.shown = shown;
+    this.key = key;
+    this.kind = kind;
+  }
+
+  release(): void {
+    const limiter = this.#limiter;
+    this.#limiter = undefined;
+    if (limiter !== undefined) giveBack(limiter, this);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
 }
 
-/** A key for code that is in no task: there is no telling one from another. */
-class Nobody {}
+let giveBack: (limiter: CapacityLimiter, borrower: Borrower) => void;
 
 /**
  * A number of tokens that are lent: one a borrower, who alone gives it back. A borrower is a task, or any
@@ -72,7 +84,9 @@ class Nobody {}
  */
 export class CapacityLimiter {
   #totalTokens: number;
-  readonly #borrowers = new Map<unknown, Borrower>();
+  readonly #borrowers = new Set<Borrower>();
+  /** Those of them who have a key, by that. */
+  readonly #byKey = new Map<unknown, Borrower>();
   /** The keys of those who wait. */
   readonly #waiting = new Set<unknown>();
   readonly #queue = new WaitQueue<Releaser, Borrower>();
@@ -121,7 +135,13 @@ export class CapacityLimiter {
    * same call chain; Cancelled when the scope is cancelled; `signal.reason` when a foreign signal aborts.
    */
   acquire(options?: WaitOptions): Promise<Releaser> {
-    return this.#acquire('CapacityLimiter.acquire()', callerOf, options);
+    const where = 'CapacityLimiter.acquire()';
+    try {
+      const scope = scopeOfWait(where, options);
+      return this.#acquire(where, this.#caller(scope.task), scope, options);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   /**
@@ -132,7 +152,7 @@ export class CapacityLimiter {
    * @throws WouldBlock when there is none; InvalidStateError when the task has a token or waits for one.
    */
   acquireNowait(): Releaser {
-    return this.#takeNowait('CapacityLimiter.acquireNowait()', callerOf(currentTask()));
+    return this.#takeNowait('CapacityLimiter.acquireNowait()', this.#caller(currentTask()));
   }
 
   /**
@@ -143,13 +163,18 @@ export class CapacityLimiter {
    */
   acquireOnBehalfOf(borrower: unknown, options?: WaitOptions): Promise<Releaser> {
     const where = 'CapacityLimiter.acquireOnBehalfOf()';
-    return this.#acquire(where, () => onBehalfOf(where, borrower), options);
+    try {
+      const scope = scopeOfWait(where, options);
+      return this.#acquire(where, this.#onBehalfOf(where, borrower), scope, options);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   /** The same as `acquireNowait`, on behalf of somebody else. */
   acquireOnBehalfOfNowait(borrower: unknown): Releaser {
     const where = 'CapacityLimiter.acquireOnBehalfOfNowait()';
-    return this.#takeNowait(where, onBehalfOf(where, borrower));
+    return this.#takeNowait(where, this.#onBehalfOf(where, borrower));
   }
 
   /**
@@ -161,14 +186,15 @@ export class CapacityLimiter {
    */
   release(): void {
     const task = currentTask();
-    const key = isNobody(task) ? this.#anybody() : task;
-    this.#release('CapacityLimiter.release()', key, `task "${task.name}"`);
+    const borrower = isNobody(task) ? this.#anybody() : this.#byKey.get(task);
+    this.#release('CapacityLimiter.release()', borrower, () => `task "${task.name}"`);
   }
 
   /** The same as `release`, on behalf of somebody else. */
   releaseOnBehalfOf(borrower: unknown): void {
     const where = 'CapacityLimiter.releaseOnBehalfOf()';
-    this.#release(where, onBehalfOf(where, borrower).key, describe(borrower));
+    checkBorrower(where, borrower);
+    this.#release(where, this.#byKey.get(borrower), () => describe(borrower));
   }
 
   /**
@@ -185,11 +211,9 @@ export class CapacityLimiter {
     const where = 'CapacityLimiter.run()';
     try {
       checkFunction(where, 'fn', fn);
-      const section = new CancelScope({ name: where });
-      const borrowerOf = (task: TaskInfo): Borrower => ({ key: section, shown: task, isCaller: true });
-      // Nobody cancels the section but from around, so there is always a result.
-      const acquiring = this.#acquire(where, borrowerOf, options);
-      return runHolding(acquiring, () => section.run(fn) as Promise<T>, options);
+      const scope = scopeOfWait(where, options);
+      const borrower = new Borrower(this, scope.task, undefined, 'section');
+      return runHolding(where, this.#acquire(where, borrower, scope, options), fn, options, borrower);
     } catch (error) {
       return rejected(error);
     }
@@ -200,33 +224,30 @@ export class CapacityLimiter {
     return {
       borrowedTokens: this.borrowedTokens,
       totalTokens: this.#totalTokens,
-      borrowers: [...this.#borrowers.values()].map(({ shown }) => shown),
+      borrowers: Array.from(this.#borrowers, ({ shown }) => shown),
       tasksWaiting: this.#queue.size,
     };
   }
 
   #acquire(
     where: string,
-    borrowerOf: (task: TaskInfo) => Borrower,
+    borrower: Borrower,
+    scope: WaitScope,
     options: WaitOptions | undefined,
   ): Promise<Releaser> {
-    try {
-      const scope = scopeOfWait(where, options);
-      const refused = refusal(where, scope, options);
-      if (refused !== undefined) return refused;
-      const borrower = borrowerOf(scope.task);
-      this.#checkBorrows(where, borrower);
-      if (this.#hasFree()) return completed(this.#give(borrower));
-      return this.#wait(borrower, options);
-    } catch (error) {
-      return rejected(error);
-    }
+    const refused = refusal(where, scope, options);
+    if (refused !== undefined) return refused;
+    this.#checkBorrows(where, borrower);
+    if (this.#hasFree()) return completed(this.#give(borrower));
+    if (borrower.key !== undefined) return this.#waitWithKey(borrower, options);
+    // A call of run() in a task that has acquired a token: not wrong as such, but where a deadlock mostly comes from.
+    const isSecond = this.#byKey.has(borrower.shown);
+    const label = isSecond ? 'a second token, beside the one that the task holds' : 'a token';
+    return this.#queue.wait(label, scope, borrower, options);
   }
 
   /** By `suspend`, since the key has to go in the very call that cancels, as the place in the queue does. */
-  #wait(borrower: Borrower, options: WaitOptions | undefined): Promise<Releaser> {
-    // A call of run() in a task that has acquired a token: not wrong as such, but where a deadlock mostly comes from.
-    const isSecond = borrower.isCaller && this.#borrowers.has(borrower.shown);
+  #waitWithKey(borrower: Borrower, options: WaitOptions | undefined): Promise<Releaser> {
     return suspend<Releaser>(
       (resolve, reject) => {
         this.#waiting.add(borrower.key);
@@ -236,7 +257,7 @@ export class CapacityLimiter {
           this.#waiting.delete(borrower.key);
         };
       },
-      { ...options, label: isSecond ? 'a second token, beside the one that the task holds' : 'a token' },
+      { ...options, label: 'a token' },
     );
   }
 
@@ -247,20 +268,21 @@ export class CapacityLimiter {
   }
 
   #checkBorrows(where: string, borrower: Borrower): void {
-    const { key, isCaller } = borrower;
-    if (this.#borrowers.has(key)) {
-      throw new InvalidStateError(
-        `${where}: ${nameOf(borrower)} has a token already, and there is one for each. The branches of a Promise.all() are one task: ` +
-          'use limiter.run(fn), tasks of a group, or acquireOnBehalfOf()',
-      );
+    const { key, kind } = borrower;
+    if (key !== undefined) {
+      if (this.#byKey.has(key)) {
+        throw new InvalidStateError(
+          `${where}: ${nameOf(borrower)} has a token already, and there is one for each. The branches of a Promise.all() are one task: ` +
+            'use limiter.run(fn), tasks of a group, or acquireOnBehalfOf()',
+        );
+      }
+      if (this.#waiting.has(key)) {
+        throw new InvalidStateError(
+          `${where}: ${nameOf(borrower)} waits for a token already, and there is one for each`,
+        );
+      }
     }
-    if (this.#waiting.has(key)) {
-      throw new InvalidStateError(
-        `${where}: ${nameOf(borrower)} waits for a token already, and there is one for each`,
-      );
-    }
-    // Somebody may borrow on behalf of a scope, too: that is no call of run().
-    if (isCaller && findScope((scope) => this.#borrowers.get(scope)?.isCaller === true) !== undefined) {
+    if (kind !== 'other' && findSection((mark) => this.#borrowers.has(mark as Borrower)) !== undefined) {
       throw new InvalidStateError(
         `${where}: this is called inside of run() of the same limiter, which has a token already`,
       );
@@ -271,21 +293,26 @@ export class CapacityLimiter {
     return this.#queue.size === 0 && this.#borrowers.size < this.#totalTokens;
   }
 
-  #give(borrower: Borrower): Releaser {
-    this.#waiting.delete(borrower.key);
-    this.#borrowers.set(borrower.key, borrower);
-    return new Releaser(() => {
-      // Unless it was given back otherwise, and perhaps borrowed again since.
-      if (this.#borrowers.get(borrower.key) !== borrower) return;
-      this.#borrowers.delete(borrower.key);
-      this.#serve();
-    });
+  #give(borrower: Borrower): Borrower {
+    this.#borrowers.add(borrower);
+    const { key } = borrower;
+    if (key !== undefined) {
+      this.#waiting.delete(key);
+      this.#byKey.set(key, borrower);
+    }
+    return borrower;
   }
 
-  #release(where: string, key: unknown, who: string): void {
-    if (!this.#borrowers.delete(key)) {
-      throw new InvalidStateError(`${where}: ${who} has no token to give back`);
+  #release(where: string, borrower: Borrower | undefined, who: () => string): void {
+    if (borrower === undefined) {
+      throw new InvalidStateError(`${where}: ${who()} has no token to give back`);
     }
+    borrower.release();
+  }
+
+  #giveBack(borrower: Borrower): void {
+    this.#borrowers.delete(borrower);
+    if (borrower.key !== undefined) this.#byKey.delete(borrower.key);
     this.#serve();
   }
 
@@ -297,24 +324,36 @@ export class CapacityLimiter {
     }
   }
 
-  #anybody(): unknown {
-    for (const key of this.#borrowers.keys()) if (key instanceof Nobody) return key;
+  /** The running code. Where that is in no task, there is no telling one borrower from another. */
+  #caller(task: TaskInfo): Borrower {
+    return new Borrower(this, task, isNobody(task) ? undefined : task, 'caller');
+  }
+
+  #onBehalfOf(where: string, borrower: unknown): Borrower {
+    checkBorrower(where, borrower);
+    return new Borrower(this, borrower, borrower, 'other');
+  }
+
+  /** Somebody who acquired in no task. */
+  #anybody(): Borrower | undefined {
+    for (const borrower of this.#borrowers) {
+      if (borrower.kind === 'caller' && borrower.key === undefined) return borrower;
+    }
     return undefined;
   }
-}
 
-function callerOf(task: TaskInfo): Borrower {
-  return { key: isNobody(task) ? new Nobody() : task, shown: task, isCaller: true };
+  static {
+    giveBack = (limiter, borrower) => limiter.#giveBack(borrower);
+  }
 }
 
 /** For messages. */
-function nameOf({ shown, isCaller }: Borrower): string {
-  return isCaller ? `task "${(shown as TaskInfo).name}"` : describe(shown);
+function nameOf({ shown, kind }: Borrower): string {
+  return kind === 'other' ? describe(shown) : `task "${(shown as TaskInfo).name}"`;
 }
 
-function onBehalfOf(where: string, borrower: unknown): Borrower {
+function checkBorrower(where: string, borrower: unknown): void {
   if (borrower === undefined || borrower === null) {
     throw new TypeError(`${where}: borrower must be an object or a name, got ${describe(borrower)}`);
   }
-  return { key: borrower, shown: borrower, isCaller: false };
 }

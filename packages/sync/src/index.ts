@@ -13,4 +13,4 @@ export { CapacityLimiter, type CapacityLimiterStatistics } from './capacity-limi
 export { Condition, type ConditionStatistics } from './condition.js';
 export { ResourceGuard } from './resource-guard.js';
 export { Future, type FutureState } from './future.js';
-export { Releaser } from './releaser.js';
+export type { Releaser } from './releaser.js';

@@ -25,7 +25,7 @@ import {
 } from '@taskscope/core/lowlevel';
 
 import { isNobody, Section, taskOf, type Owner } from './owner.js';
-import { Releaser, runHolding } from './releaser.js';
+import { runHolding, type Releaser } from './releaser.js';
 
 /** What `Lock.statistics()` returns. */
 export interface LockStatistics {
@@ -40,17 +40,55 @@ export interface LockStatistics {
  * top, was released. Meanwhile the owner may be without the lock, waiting for a condition; when he has it
  * again it is the same tenancy, so that the Releasers that he had before still release it.
  */
-export class Tenant {
+export class Tenant implements Releaser {
   owner: Owner;
   /** How often the owner has acquired it; more than once only if the lock is reentrant. */
   depth = 1;
   /** Whether he waits for a condition and was notified. */
   isNotified = false;
+  /** Until the first level of it was given back. */
+  #lock: Lock | undefined;
 
-  constructor(owner: Owner) {
+  constructor(lock: Lock, owner: Owner) {
+    this.#lock = lock;
     this.owner = owner;
   }
+
+  release(): void {
+    const lock = this.#lock;
+    this.#lock = undefined;
+    if (lock !== undefined) endFirstLevel(lock, this);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
 }
+
+/** One more level of a tenancy. */
+class Level implements Releaser {
+  readonly #lock: Lock;
+  #tenant: Tenant | undefined;
+
+  constructor(lock: Lock, tenant: Tenant) {
+    this.#lock = lock;
+    this.#tenant = tenant;
+  }
+
+  release(): void {
+    const tenant = this.#tenant;
+    this.#tenant = undefined;
+    if (tenant !== undefined) endLevel(this.#lock, tenant);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+let endFirstLevel: (lock: Lock, tenant: Tenant) => void;
+/** Gives back one level of a tenancy, and nothing of anybody else's. */
+let endLevel: (lock: Lock, tenant: Tenant) => void;
 
 /** What a Condition needs of its lock. */
 export interface LockAccess {
@@ -135,8 +173,8 @@ export class Lock {
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
       const tenant = this.#enterAgain(where, scope.task);
-      if (tenant !== undefined) return completed(this.#level(tenant));
-      return this.#take(new Tenant(scope.task), scope, options);
+      if (tenant !== undefined) return completed(new Level(this, tenant));
+      return this.#take(new Tenant(this, scope.task), scope, options);
     } catch (error) {
       return rejected(error);
     }
@@ -152,9 +190,9 @@ export class Lock {
   acquireNowait(): Releaser {
     const task = currentTask();
     const tenant = this.#enterAgain('Lock.acquireNowait()', task);
-    if (tenant !== undefined) return this.#level(tenant);
+    if (tenant !== undefined) return new Level(this, tenant);
     if (this.#tenant !== undefined) throw new WouldBlock('the lock is held');
-    return this.#give(new Tenant(task));
+    return this.#give(new Tenant(this, task));
   }
 
   /**
@@ -207,9 +245,10 @@ export class Lock {
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
       const tenant = this.#enterAgain(where, scope.task);
-      if (tenant !== undefined) return runHolding(completed(this.#level(tenant)), fn, options);
-      const section = new Section(where, scope.task);
-      return runHolding(this.#take(new Tenant(section), scope, options), () => section.run(fn), options);
+      if (tenant !== undefined) return runHolding(where, completed(new Level(this, tenant)), fn, options);
+      const section = new Section(scope.task);
+      const taking = this.#take(new Tenant(this, section), scope, options);
+      return runHolding(where, taking, fn, options, section);
     } catch (error) {
       return rejected(error);
     }
@@ -269,26 +308,19 @@ export class Lock {
     return this.#queue.wait('a lock', scope, tenant, options);
   }
 
-  #give(tenant: Tenant): Releaser {
+  #give(tenant: Tenant): Tenant {
     this.#tenant = tenant;
     if (this.#conditions.size > 0 && this.#isAwaited()) this.#watchOwner();
-    return this.#firstLevel(tenant);
+    return tenant;
   }
 
-  /** What gives back the first level of a tenancy. For run() that is its end. */
-  #firstLevel(tenant: Tenant): Releaser {
-    return new Releaser(() => {
-      this.#leave(tenant);
-      if (tenant.depth <= 0 || !(tenant.owner instanceof Section)) return;
-      // What was acquired in there and not released is the task's from now on.
-      tenant.owner = tenant.owner.task;
-      if (this.#isAwaited()) this.#watchOwner();
-    });
-  }
-
-  /** What gives back one more level of a tenancy, and nothing of anybody else's. */
-  #level(tenant: Tenant): Releaser {
-    return new Releaser(() => this.#leave(tenant));
+  /** For run() the first level is its end. */
+  #leaveFirst(tenant: Tenant): void {
+    this.#leave(tenant);
+    if (tenant.depth <= 0 || !(tenant.owner instanceof Section)) return;
+    // What was acquired in there and not released is the task's from now on.
+    tenant.owner = tenant.owner.task;
+    if (this.#isAwaited()) this.#watchOwner();
   }
 
   #leave(tenant: Tenant): void {
@@ -301,7 +333,7 @@ export class Lock {
     do {
       const next = this.#queue.shift();
       this.#tenant = next?.data;
-      next?.resolve(this.#firstLevel(next.data));
+      next?.resolve(next.data);
       // Who has released everything while waiting for a condition has no use for it any more.
     } while (this.#tenant !== undefined && this.#tenant.depth <= 0);
     if (this.#isAwaited()) this.#watchOwner();
@@ -364,6 +396,8 @@ export class Lock {
         return true;
       },
     });
+    endFirstLevel = (lock, tenant) => lock.#leaveFirst(tenant);
+    endLevel = (lock, tenant) => lock.#leave(tenant);
     makeReentrant = (lock) => {
       lock.#isReentrant = true;
     };

@@ -4,27 +4,20 @@
  * root) is nobody in particular.
  */
 
-import { CancelScope, type TaskInfo } from '@taskscope/core';
-import { findScope } from '@taskscope/core/lowlevel';
+import type { TaskInfo } from '@taskscope/core';
+import { findSection } from '@taskscope/core/lowlevel';
 
 /** One call of `run(fn)`. */
 export class Section {
   readonly task: TaskInfo;
-  readonly scope: CancelScope;
 
-  constructor(name: string, task: TaskInfo) {
+  constructor(task: TaskInfo) {
     this.task = task;
-    this.scope = new CancelScope({ name });
   }
 
   /** Whether the running code is inside, on the same call chain. A child task is not. */
   get isAround(): boolean {
-    return findScope((scope) => scope === this.scope) !== undefined;
-  }
-
-  /** Runs the section. Nobody cancels its scope but from around, so there is always a result. */
-  run<T>(fn: () => T | PromiseLike<T>): Promise<T> {
-    return this.scope.run(fn) as Promise<T>;
+    return findSection((mark) => mark === this) !== undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 /** What acquiring gives: the means to give back. */
 
 import type { WaitOptions } from '@taskscope/core';
-import { chain } from '@taskscope/core/lowlevel';
+import { chain, Section } from '@taskscope/core/lowlevel';
 
 /**
  * Gives back what was acquired: by `using`, or by `release()` in a `finally`. It may be called from any
@@ -22,37 +22,34 @@ import { chain } from '@taskscope/core/lowlevel';
  * assert.ok(!lock.locked);
  * ```
  */
-export class Releaser implements Disposable {
-  #giveBack: (() => void) | undefined;
-
-  constructor(giveBack: () => void) {
-    this.#giveBack = giveBack;
-  }
-
+export interface Releaser extends Disposable {
   /** Gives back. Does not wait. */
-  release(): void {
-    const giveBack = this.#giveBack;
-    this.#giveBack = undefined;
-    giveBack?.();
-  }
-
-  [Symbol.dispose](): void {
-    this.release();
-  }
+  release(): void;
 }
 
-/** Acquires, runs `fn`, and gives back. */
+/**
+ * Waits until something is acquired, runs `fn`, and gives it back.
+ *
+ * @param mark - What stands for this call, if the primitive has to know whether it is used inside of itself.
+ */
 export function runHolding<T>(
+  where: string,
   acquiring: Promise<Releaser>,
   fn: () => T | PromiseLike<T>,
   options: WaitOptions | undefined,
+  mark?: object,
 ): Promise<T> {
-  const holdAndRun = async (holding: Releaser): Promise<T> => {
-    try {
-      return await fn();
-    } finally {
-      holding.release();
-    }
+  let holding: Releaser;
+  let section: Section | undefined;
+  const run = (acquired: Releaser): T | PromiseLike<T> => {
+    holding = acquired;
+    if (mark === undefined) return fn();
+    section = new Section(mark, where);
+    return section.run(fn);
   };
-  return chain(acquiring, holdAndRun, options?.signal);
+  const giveBack = (): void => {
+    section?.end();
+    holding.release();
+  };
+  return chain(acquiring, run, options?.signal, giveBack);
 }

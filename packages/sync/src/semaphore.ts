@@ -12,7 +12,7 @@ import {
   WaitQueue,
 } from '@taskscope/core/lowlevel';
 
-import { Releaser, runHolding } from './releaser.js';
+import { runHolding, type Releaser } from './releaser.js';
 
 /** Options of a {@link Semaphore}. */
 export interface SemaphoreOptions {
@@ -95,7 +95,7 @@ export class Semaphore {
       if (refused !== undefined) return refused;
       if (this.#value === 0) return this.#queue.wait('a semaphore', scope, undefined, options);
       this.#value--;
-      return completed(this.#releaser());
+      return completed(new Unit(this));
     } catch (error) {
       return rejected(error);
     }
@@ -111,7 +111,7 @@ export class Semaphore {
   acquireNowait(): Releaser {
     if (this.#value === 0) throw new WouldBlock('the value of the semaphore is 0');
     this.#value--;
-    return this.#releaser();
+    return new Unit(this);
   }
 
   /**
@@ -124,7 +124,7 @@ export class Semaphore {
   release(): void {
     const next = this.#queue.shift();
     if (next !== undefined) {
-      next.resolve(this.#releaser());
+      next.resolve(new Unit(this));
       return;
     }
     if (this.#value >= this.#maxValue && this.#maxValue !== Infinity) {
@@ -145,9 +145,10 @@ export class Semaphore {
    * @throws What `fn` throws; Cancelled when the scope is cancelled; TypeError when `fn` is no function.
    */
   run<T>(fn: () => T | PromiseLike<T>, options?: WaitOptions): Promise<T> {
+    const where = 'Semaphore.run()';
     try {
-      checkFunction('Semaphore.run()', 'fn', fn);
-      return runHolding(this.acquire(options), fn, options);
+      checkFunction(where, 'fn', fn);
+      return runHolding(where, this.acquire(options), fn, options);
     } catch (error) {
       return rejected(error);
     }
@@ -157,8 +158,23 @@ export class Semaphore {
   statistics(): SemaphoreStatistics {
     return { tasksWaiting: this.#queue.size };
   }
+}
 
-  #releaser(): Releaser {
-    return new Releaser(() => this.release());
+/** One that was taken. */
+class Unit implements Releaser {
+  #semaphore: Semaphore | undefined;
+
+  constructor(semaphore: Semaphore) {
+    this.#semaphore = semaphore;
+  }
+
+  release(): void {
+    const semaphore = this.#semaphore;
+    this.#semaphore = undefined;
+    semaphore?.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
   }
 }

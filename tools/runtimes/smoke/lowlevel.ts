@@ -24,7 +24,7 @@ import {
   completed,
   currentScope,
   describe,
-  findScope,
+  findSection,
   inNextTurn,
   isTurnPending,
   onTaskExit,
@@ -34,6 +34,7 @@ import {
   refusal,
   rejected,
   scopeOfWait,
+  Section,
   suspend,
   WaitQueue,
 } from '@taskscope/core/lowlevel';
@@ -181,13 +182,21 @@ export const lowlevelTests: TestsOf<typeof lowlevel> = {
     await new CancelScope().run((scope) => equal(currentScope() === (ambient ? scope : root), true));
   },
 
-  async findScope({ ambient }) {
-    const scope = new CancelScope({ name: 'outer' });
-    await scope.run(() =>
-      new CancelScope().run(() => equal(findScope((each) => each === scope) === scope, ambient)),
-    );
+  async Section({ ambient }) {
+    const mark = {};
+    const isInside = (): boolean => findSection((each) => each === mark) === mark;
+    const section = new Section(mark, 'tea time');
+    await section.run(async () => {
+      equal(isInside(), ambient);
+      await new CancelScope().run(() => equal(isInside(), ambient));
+    });
+    section.end();
+    equal(isInside(), false);
+  },
+
+  findSection() {
     equal(
-      findScope((each) => each === scope),
+      findSection(() => true),
       undefined,
     );
   },
