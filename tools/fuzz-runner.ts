@@ -1,17 +1,18 @@
 /**
- * Runs tests again under shuffled schedules: those that take their schedule from the environment, as `virtualTime()` and
- * `cancelEverywhere()` do. Which tests that are, is seen when they run for the first time.
+ * Runs the tests of core, sync and streams again under shuffled schedules: those that take their schedule from the
+ * environment, as `virtualTime()` and `cancelEverywhere()` do. Which ones do is seen when they run for the first time.
  *
  * TASKSCOPE_FUZZ_SEED is the first seed, TASKSCOPE_FUZZ_RUNS how many follow each other. What fails, says under which.
  */
 
-import { relative } from 'node:path';
+import { relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { flattenErrors } from '@taskscope/core';
 import { TestRunner, type RunnerTestCase } from 'vitest';
 
 const SEED = 'TASKSCOPE_FUZZ_SEED';
 const RUNS = 'TASKSCOPE_FUZZ_RUNS';
+const FOLDERS = ['core', 'sync', 'streams'].map((name) => `packages/${name}/`);
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const firstSeed = Number(process.env[SEED]);
@@ -25,9 +26,8 @@ let wasAskedFor = false;
 Reflect.deleteProperty(process.env, SEED);
 process.env = new Proxy(process.env, {
   get(environment, name) {
-    if (name !== SEED) return Reflect.get(environment, name);
-    wasAskedFor = true;
-    return seed?.toString();
+    if (name === SEED) wasAskedFor = true;
+    return name === SEED && seed !== undefined ? `${seed}` : Reflect.get(environment, name);
   },
 });
 
@@ -35,8 +35,8 @@ process.env = new Proxy(process.env, {
 export default class FuzzRunner extends TestRunner {
   override async onBeforeRunTask(test: RunnerTestCase): Promise<void> {
     await super.onBeforeRunTask(test);
-    // The first is the plain one: it shows whether there is anything to shuffle.
-    test.repeats = runs;
+    // The first time is the plain one: it shows whether there is anything to shuffle.
+    if (FOLDERS.some((folder) => fileOf(test).startsWith(folder))) test.repeats = runs;
   }
 
   async runTask(test: RunnerTestCase): Promise<void> {
@@ -47,11 +47,15 @@ export default class FuzzRunner extends TestRunner {
     try {
       await TestRunner.getTestFn(test)();
     } catch (error) {
-      throw seed === undefined ? error : withSeed(error, seed, relative(root, test.file.filepath));
+      throw seed === undefined ? error : withSeed(error, seed, fileOf(test));
     } finally {
       seed = undefined;
     }
   }
+}
+
+function fileOf(test: RunnerTestCase): string {
+  return relative(root, test.file.filepath).split(sep).join('/');
 }
 
 /** The error itself is kept, for what the reporter shows of it; of a group, that is its members. */

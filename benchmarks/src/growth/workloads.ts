@@ -54,7 +54,7 @@ export const growths: readonly Growth[] = [
   },
   {
     name: 'deliveries',
-    title: 'Subscribers, for each message',
+    title: 'Publishing to subscribers',
     floor: 'a list of bare channels',
     at: (subscribers) =>
       workload(name(subscribers), 'fanOutRoom', { subscribers, messages: 3, buffer: 3 }, []),

@@ -64,7 +64,7 @@ ${summary}
 
 ## Marks
 
-These were set before anything was measured. Where a mark concerns several workloads, the worst counts.
+What taskscope aims for. Where a mark concerns several workloads, the worst counts.
 
 ${marksTable(all)}
 

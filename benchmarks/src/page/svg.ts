@@ -14,7 +14,7 @@ text { font: 12.5px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neu
 .taskscope { fill: #0969da; stroke: #0969da; }
 .floor { fill: #8b949e; stroke: #8b949e; }
 .peer { fill: #c3cad1; stroke: #c3cad1; }
-.curve { fill: none; stroke-width: 2; }
+polyline.curve { fill: none; stroke-width: 2; }
 @media (prefers-color-scheme: dark) {
   text { fill: #f0f6fc; }
   .paper { fill: #0d1117; }

@@ -100,7 +100,7 @@ export function chain<T, R>(
       return;
     }
     // To resolve with a promise would take two more turns of the microtask queue, and tell nothing of its error.
-    if (result instanceof Promise) (result as Promise<R>).then(succeeded, brokeOff);
+    if (result instanceof Promise) result.then(succeeded, brokeOff);
     else succeeded(result);
   }, failed);
   return chained;

@@ -19,7 +19,7 @@ describe('a releaser', () => {
     const lock = new Lock();
     const block = async (): Promise<void> => {
       using holding = await lock.acquire();
-      expect(holding.release).toBeInstanceOf(Function);
+      expect(holding).toHaveProperty('release');
       expect(lock.locked).toBe(true);
       throw new Error('no');
     };
