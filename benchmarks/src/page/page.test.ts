@@ -82,24 +82,24 @@ test('the page and its charts are what the results give', () => {
   const written = writtenPage();
   expect(written.markdown).toBe(expected?.markdown);
   expect([...written.charts.keys()]).toEqual([...expected!.charts.keys()].toSorted());
-  for (const [file, chart] of expected!.charts) expect(written.charts.get(file), file).toBe(chart);
+  for (const [file, chart] of expected!.charts) expect(written.charts.get(file)).toBe(chart);
 });
 
 test('every mark names workloads and peers that there are', () => {
   const results = resultsWith(() => 1);
-  for (const mark of marks) expect(judge(mark, results), mark.mark).toBeDefined();
+  expect(marks.filter((mark) => judge(mark, results) === undefined)).toEqual([]);
 });
 
 test('every mark is met by the best, and missed by the worst', () => {
   const best = resultsWith((peer) => (peer === 'native promises' ? 1 : 100));
   const worst = resultsWith((peer) => (peer === 'native promises' ? 0.01 : 0.1));
-  for (const mark of marks) {
-    if (mark.unit !== 'times') continue;
-    expect(judge(mark, best)?.isMet, `${mark.work}: ${mark.mark}`).toBe(true);
-    // It compares taskscope with itself.
-    if (mark.work.startsWith('cancelling')) continue;
-    expect(judge(mark, worst)?.isMet, `${mark.work}: ${mark.mark}`).toBe(false);
-  }
+  const relative = marks.filter(({ unit }) => unit === 'times');
+  expect(relative.filter((mark) => judge(mark, best)?.isMet !== true)).toEqual([]);
+  // What compares taskscope with itself is met by both.
+  const missed = relative.filter((mark) => judge(mark, worst)?.isMet === false);
+  expect(relative.filter((mark) => !missed.includes(mark)).map(({ work }) => work)).toEqual([
+    'cancelling 1,000,000 sleeping tasks, each',
+  ]);
 });
 
 test('of several workloads the worst counts', () => {

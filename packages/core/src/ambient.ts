@@ -76,49 +76,51 @@ export function peekScope(): ScopeNode {
  * The scope in which a wait or a scope that begins now belongs. Code whose scope was left is adopted by the
  * nearest open one around it; if its run asks for errors instead, the answer is a scope that refuses
  * everything with that error.
+ *
+ * @param where - The name of the operation, for messages.
  */
-export function currentScopeNode(): ScopeNode {
+export function currentScopeNode(where: string): ScopeNode {
   const cell = storage.getStore();
-  if (cell === undefined) return lostContextWatchers.length === 0 ? root : lost();
-  return cell.scope ?? scopeAround(cell);
+  if (cell === undefined) return lostContextWatchers.length === 0 ? root : lost(where);
+  return cell.scope ?? scopeAround(cell, where);
 }
 
 /** The scope of a wait with options. In explicit mode, a scope's signal stands for the scope. */
 export function scopeOfWait(where: string, options: WaitOptions | undefined): ScopeNode {
   const signal = options?.signal;
-  if (signal === undefined) return currentScopeNode();
+  if (signal === undefined) return currentScopeNode(where);
   checkSignal(where, signal);
   if (storage.getStore() === undefined) {
     const cell = cellOfSignal(signal);
     if (cell !== undefined) return openScope(cell);
   }
-  return currentScopeNode();
+  return currentScopeNode(where);
 }
 
 /** The cell of the running code: that of its scope, or of a section in it. */
-export function currentCell(): Cell {
+export function currentCell(where: string): Cell {
   const cell = storage.getStore();
   if (cell?.scope !== undefined) return cell;
-  const scope = currentScopeNode();
+  const scope = currentScopeNode(where);
   return cell?.section !== undefined && openScope(cell) === scope ? cell : scope.cell;
 }
 
 /** The scope around a section; or the heir, for code that runs in something which was left. */
-function scopeAround(cell: Cell): ScopeNode {
+function scopeAround(cell: Cell, where: string): ScopeNode {
   let each = cell;
   while (each.scope === undefined && each.left === undefined) each = each.outer!;
-  return each.scope ?? escaped(each);
+  return each.scope ?? escaped(each, where);
 }
 
-function escaped(cell: Cell): ScopeNode {
+function escaped(cell: Cell, where: string): ScopeNode {
   const heir = openScope(cell);
-  const error = noteEscape(cell, heir, 'this');
+  const error = noteEscape(cell, heir, where);
   return error === undefined ? heir : refusing(error, heir);
 }
 
-function lost(): ScopeNode {
+function lost(where: string): ScopeNode {
   const message =
-    'this has no ambient scope although a run is open, so nothing can cancel it. The async context was lost on the ' +
+    `${where} has no ambient scope although a run is open, so nothing can cancel it. The async context was lost on the ` +
     'way here, most likely in a callback of something that was set up outside: use bindToScope(), or detached() where it is meant so';
   if (lostContextWatchers.some((run) => run.lostContext === 'error')) {
     return refusing(new InvalidStateError(message), root);
@@ -157,7 +159,8 @@ function call<A extends unknown[], R>(fn: (...args: A) => R | PromiseLike<R>, ar
 /**
  * Runs `fn` outside every scope and returns what it returns. For things that outlive whoever happens to set
  * them up: a connection pool, a cache that refreshes itself, a server's listener. What begins in there is
- * cancelled by nobody.
+ * cancelled by nobody, and belongs to no run: it uses the real clock. What shall be tested in virtual time
+ * is better built on a task group of its own.
  *
  * Does not wait. It does not change the caller's own AsyncLocalStorage values.
  *
@@ -190,8 +193,8 @@ export function detached<T>(fn: () => T): T {
  *
  * @example
  * ```ts
- * import { taskGroup } from '@taskscope/core';
- * import { bindToScope, currentScope } from '@taskscope/core/lowlevel';
+ * import { bindToScope, taskGroup } from '@taskscope/core';
+ * import { currentScope } from '@taskscope/core/lowlevel';
  * import { EventEmitter } from 'node:events';
  * import assert from 'node:assert/strict';
  *

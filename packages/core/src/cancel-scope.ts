@@ -330,7 +330,7 @@ type FacadeConstructor = new (options: CancelScopeOptions, node: ScopeNode) => C
  * work.
  */
 export function parentCell(where: string, signal: AbortSignal | undefined): Cell {
-  const cell = signal === undefined ? currentCell() : scopeOfWait(where, { signal }).cell;
+  const cell = signal === undefined ? currentCell(where) : scopeOfWait(where, { signal }).cell;
   checkParent(openScope(cell));
   return cell;
 }

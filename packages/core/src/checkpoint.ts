@@ -33,7 +33,7 @@ import { hasBudget, noteCancelPoint, putOff } from './turn.js';
  * ```
  */
 export function checkpoint(options?: WaitOptions): Promise<void> {
-  const scope = options === undefined ? currentScopeNode() : undefined;
+  const scope = options === undefined ? currentScopeNode('checkpoint()') : undefined;
   // Nearly every call ends here.
   if (scope !== undefined && scope.cancellation === undefined && hasBudget()) return DONE;
   try {

@@ -5,7 +5,7 @@
  */
 
 export { run, type RunOptions } from './run.js';
-export { detached, type WaitOptions } from './ambient.js';
+export { bindToScope, detached, type WaitOptions } from './ambient.js';
 export { taskGroup, type TaskGroup, type TaskGroupOptions, type TaskOptions } from './task-group.js';
 export type { TaskStatus } from './start.js';
 export type { TaskContext, TaskHandle, TaskState } from './task.js';

@@ -9,7 +9,7 @@ import { chain, rejected } from './promises.js';
 import { scopeOf, taskGroup, type TaskGroup } from './task-group.js';
 import { throwIfCaught, waitIn } from './task-functions.js';
 import { nameOf, type TaskContext } from './task.js';
-import { hasBudget } from './turn.js';
+import { hasBudget, putOff } from './turn.js';
 
 /** Options of {@link map}. */
 export interface MapOptions extends WaitOptions {
@@ -66,9 +66,9 @@ export function map<T, R>(
         let running = 0;
         let count = 0;
         let isOver = false;
-        /** The next item, where nothing has to be waited for, be it only to let others run. */
+        /** The next item, where nothing has to be waited for. */
         const nextNow = (): IteratorResult<T, unknown> | undefined => {
-          if (scope.cancellation !== undefined || !hasBudget()) return undefined;
+          if (scope.cancellation !== undefined) return undefined;
           const step = source.nextNow();
           if (step?.done === true) isOver = true;
           return step;
@@ -79,6 +79,7 @@ export function map<T, R>(
               missing++;
               results[index] = await fn(item, index, task);
               missing--;
+              if (!hasBudget()) await new Promise<void>(putOff);
               // Only while the body waits for a place; otherwise it is the one who reads.
               const step = placeFreed.size > 0 ? nextNow() : undefined;
               if (step === undefined || step.done === true) break;
@@ -95,7 +96,7 @@ export function map<T, R>(
           for (;;) {
             if (running >= limit) await placeFreed.park({ ...inGroup, label: 'a free place in map()' });
             if (isOver) break;
-            const step = nextNow() ?? (await source.next(inGroup));
+            const step = (hasBudget() ? nextNow() : undefined) ?? (await source.next(inGroup));
             if (step.done === true) break;
             running++;
             const index = count++;

@@ -15,11 +15,12 @@ import { hasBudget, putOff } from './turn.js';
 /** With what a starting task says that it is ready. */
 export interface TaskStatus<V = void> extends TaskContext {
   /**
-   * Ends the wait of `start()`, and hands the task over to the group. Called once.
+   * Ends the wait of `start()`, and hands the task over to the group. Called once. It needs no `this`, so it
+   * may be taken out of the status and passed on as a callback.
    *
    * @throws InvalidStateError when it was called before, or the task has ended.
    */
-  started(...value: [V] extends [void] ? [] : unknown extends V ? [value?: V] : [V]): void;
+  started(this: void, ...value: [V] extends [void] ? [] : unknown extends V ? [value?: V] : [V]): void;
 }
 
 /** The part of a group that a starting child needs. */
@@ -75,7 +76,7 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
     return this.task.signal;
   }
 
-  started(...[value]: [V?]): void {
+  readonly started = (...[value]: [V?]): void => {
     const { task } = this;
     if (this.#isStarted) {
       throw new InvalidStateError(
@@ -94,7 +95,7 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
     task.scope.isStarting = false;
     task.scope.moveTo(this.#group.scope);
     this.#settle(() => this.#resolve(this.#pick(task)));
-  }
+  };
 
   taskEnded(): void {
     this.#settle(() => {

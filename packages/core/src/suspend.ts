@@ -296,7 +296,7 @@ export function suspend<T>(
   try {
     checkFunction('suspend()', 'start', start);
     checkOptions('suspend()', options);
-    const scope = options === undefined ? currentScopeNode() : scopeOfWait('suspend()', options);
+    const scope = options === undefined ? currentScopeNode('suspend()') : scopeOfWait('suspend()', options);
     const refused = refusal('suspend()', scope, options);
     if (refused !== undefined) return refused;
     const wait = new Wait<T>(options?.label ?? 'suspend', scope);

@@ -346,7 +346,7 @@ class Group<T> implements TaskGroup, StartingPlace {
    */
   #startingParent(): ScopeNode {
     if (storage.getStore() === undefined) return this.scope;
-    const parent = currentScopeNode();
+    const parent = currentScopeNode('TaskGroup.start()');
     checkParent(parent);
     return parent;
   }

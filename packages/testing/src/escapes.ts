@@ -10,9 +10,9 @@ export function watchEscapes(): { readonly instrument: Instrument; check(): void
   return {
     instrument: {
       scopeEscaped(scope, _adoptedBy, what) {
-        escaped.add(`${what === 'this' ? 'a call' : what} in "${scope}"`);
-        // Only its stack tells which call it was.
-        if (what === 'this') firstCall ??= new Error(`it was called here, after "${scope}" had been left`);
+        escaped.add(`${what} in "${scope}"`);
+        // Only the stack tells where it was called. What had begun before has no such place.
+        if (what.endsWith('()')) firstCall ??= new Error(`it was called here, after "${scope}" had been left`);
       },
     },
     /** @throws ScopeExitedError if there was something. */
