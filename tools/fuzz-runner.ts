@@ -1,8 +1,10 @@
 /**
- * Runs the tests of core, sync and streams again under shuffled schedules: those that take their schedule from the
- * environment, as `virtualTime()` and `cancelEverywhere()` do. Which ones do is seen when they run for the first time.
+ * Runs the tests of core, sync and streams again under shuffled schedules: those that take their schedule
+ * from the environment, as `virtualTime()` and `cancelEverywhere()` do. Which ones do is seen when they run
+ * for the first time.
  *
- * TASKSCOPE_FUZZ_SEED is the first seed, TASKSCOPE_FUZZ_RUNS how many follow each other. What fails, says under which.
+ * TASKSCOPE_FUZZ_SEED is the first seed, TASKSCOPE_FUZZ_RUNS how many follow each other. What fails, says
+ * under which.
  */
 
 import { relative, sep } from 'node:path';

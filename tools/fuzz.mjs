@@ -1,5 +1,5 @@
-// `pnpm fuzz`: the tests of core, sync and streams under shuffled schedules, with new seeds for as long as asked. A failure
-// ends it, and says how to repeat it.
+// `pnpm fuzz`: the tests of core, sync and streams under shuffled schedules, with new seeds for as long as
+// asked. A failure ends it, and says how to repeat it.
 
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';

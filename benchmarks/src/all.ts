@@ -8,7 +8,14 @@ import { fileURLToPath } from 'node:url';
 import { readOptions, requireBuild } from './command-line.js';
 import { launchVisibly } from './launch.js';
 import { resultsFile } from './page/files.js';
-import { toJson, type BenchReport, type GrowthReport, type Results, type StartupReport } from './report.js';
+import {
+  toJson,
+  type BenchReport,
+  type GrowthReport,
+  type PlatformReport,
+  type Results,
+  type StartupReport,
+} from './report.js';
 
 const USAGE = `pnpm bench:all [--quick]
 
@@ -24,6 +31,7 @@ try {
     bench: await measure<BenchReport>('main.ts'),
     growth: await measure<GrowthReport>('growth/main.ts'),
     startup: await measure<StartupReport>('startup/main.ts'),
+    platform: await measure<PlatformReport>('platform/main.ts'),
   };
   const file = resultsFile(results.bench.environment.runtime);
   mkdirSync(new URL('.', file), { recursive: true });

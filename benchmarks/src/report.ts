@@ -48,6 +48,14 @@ export interface StartupReport extends Circumstances {
   readonly sizes: readonly { readonly name: string; readonly size: Size }[];
 }
 
+/** What `pnpm bench:platform` has found out: what no library can do without. */
+export interface PlatformReport extends Circumstances {
+  /** Nanoseconds an operation. */
+  readonly times: readonly Spread[];
+  /** Bytes of something that is pending; empty where that cannot be measured. */
+  readonly memory: readonly Spread[];
+}
+
 /** What a number was, several times. */
 export interface Spread {
   readonly name: string;
@@ -77,6 +85,7 @@ export interface Results {
   readonly bench: BenchReport;
   readonly growth: GrowthReport;
   readonly startup: StartupReport;
+  readonly platform: PlatformReport;
 }
 
 /** Notes the circumstances at the beginning; the function that it returns tells them at the end. */

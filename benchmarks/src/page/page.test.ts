@@ -72,6 +72,11 @@ function resultsWith(factor: (peer: string) => number): Results {
       programs: [{ name: 'taskscope', size, installed: spread, bundled: spread }],
       sizes: [{ name: 'taskscope', size }],
     },
+    platform: {
+      ...circumstances,
+      times: [{ name: 'await', ...spread }],
+      memory: [{ name: 'an async function', ...spread }],
+    },
   };
 }
 

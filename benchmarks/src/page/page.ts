@@ -1,6 +1,6 @@
 import { environmentLine } from '../table.js';
 import type { Finding } from '../measure.js';
-import type { Circumstances, GroupReport, Results, Series } from '../report.js';
+import type { Circumstances, GroupReport, Results, Series, Spread } from '../report.js';
 import { barChart, ratioChart, type Bar, type BarGroup } from './bar-chart.js';
 import { growthChart } from './growth-chart.js';
 import { judge, lostComparisons, marks, type Mark } from './marks.js';
@@ -82,6 +82,7 @@ ${draw('growth.svg', 'The cost of one task, waiter, timer or subscriber among ma
 ${figures(growthTable(results.growth.series))}
 
 ${startupSection(results, draw)}
+${platformSection(all)}
 ${otherRuntimes(all)}
 ## Where it was measured
 
@@ -296,6 +297,32 @@ ${figures(
       1,
     ),
   ].join('\n\n'),
+)}
+`;
+}
+
+function platformSection(all: readonly NamedResults[]): string {
+  const { times: first, memory } = all[0]!.results.platform;
+  const cell = (spreads: readonly Spread[], name: string, unit: 'ns' | 'bytes'): string => {
+    const spread = spreads.find((each) => each.name === name);
+    return spread === undefined ? 'not measured' : quantity(spread.median, unit);
+  };
+  return `## What the platform takes
+
+What taskscope cannot do without, in a context that holds one value. A task and a scope each enter a context, once; a wait looks the context
+up, and is awaited; what a lock or a limiter hands over is an object. So these are parts of every figure above, and where a mark is not met
+they say how much of it could be won at all.
+
+${table(
+  ['', ...all.map(({ name }) => name)],
+  [
+    ...first.map(({ name }) => [name, ...all.map(({ results }) => cell(results.platform.times, name, 'ns'))]),
+    ...memory.map(({ name }) => [
+      name,
+      ...all.map(({ results }) => cell(results.platform.memory, name, 'bytes')),
+    ]),
+  ],
+  1,
 )}
 `;
 }

@@ -14,10 +14,10 @@ const DEFAULT_GRACE = 5_000;
 
 /**
  * Runs `body` shielded from the cancellation around, but not for ever: for `finally` blocks and disposers
- * that have to wait. When the grace period is over, what still waits in `body` is cancelled, and the
- * program moves on.
+ * that have to wait. When the grace period is over, what still waits in `body` is cancelled.
  *
- * Waits until `body` has ended.
+ * Waits until `body` has ended. As everywhere, a bare promise is waited for to its end, also beyond the grace
+ * period: await one that may take long with `abandonOnCancel`.
  *
  * @returns What `body` returned; undefined when it took too long.
  * @throws What `body` throws; TypeError or RangeError for bad arguments.

@@ -14,6 +14,7 @@ import {
   isAbortError,
   isCancellation,
   isInstance,
+  messagesOf,
   TaskGroupError,
 } from './errors.js';
 import { chain, rejected } from './promises.js';
@@ -158,7 +159,7 @@ async function runWithHandlers<T>(
       if (rest !== undefined) thrown.push(rest);
       throw new AggregateError(
         thrown,
-        'errors raised by handlers of catchErrors(), and what no handler took',
+        `errors raised by handlers of catchErrors()${rest === undefined ? '' : ', and what no handler took'}: ${messagesOf(thrown)}`,
       );
     }
     if (rest === whole) throw error;

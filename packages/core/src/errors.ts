@@ -60,10 +60,17 @@ export function messageOf(error: unknown): string {
 /** How many different messages the message of a group tells of. */
 const MESSAGES_SHOWN = 3;
 
+/** The name of a group that was given none. */
+export const UNNAMED_GROUP = 'taskGroup';
+
 /** What the errors of a group say, with those that say the same told once. */
-function messagesOf(errors: readonly unknown[]): string {
+export function messagesOf(errors: readonly unknown[]): string {
   const counts = new Map<string, number>();
-  for (const message of errors.map(messageOf)) counts.set(message, (counts.get(message) ?? 0) + 1);
+  for (const error of errors) {
+    // That it came by way of a group that has no name says nothing.
+    const message = messageOf(error).replace(/^1 error in a task group: /, '');
+    counts.set(message, (counts.get(message) ?? 0) + 1);
+  }
   const shown = [...counts].slice(0, MESSAGES_SHOWN);
   const left = shown.reduce((rest, [, count]) => rest - count, errors.length);
   const parts = shown.map(([message, count]) => (count === 1 ? message : `${count} × ${message}`));
@@ -165,19 +172,22 @@ export class Cancelled extends Error {
  * ```
  */
 export class TaskGroupError extends AggregateError {
-  /** The name of the task group that failed. */
+  /** The name of the task group that failed; `taskGroup` if it was given none. */
   declare readonly group: string;
 
   private constructor(key: typeof KEY, group: string, errors: readonly unknown[]) {
     if (key !== KEY) {
       throw new TypeError('TaskGroupError is not constructed by users: it is what taskGroup() throws');
     }
-    const count = errors.length === 1 ? '1 error' : `${errors.length} errors`;
-    super(
-      errors,
-      `${count} in task group "${group}": ${messagesOf(errors)}`,
-      errors.length === 1 ? { cause: errors[0] } : undefined,
-    );
+    const isSingle = errors.length === 1;
+    const isNamed = group !== UNNAMED_GROUP;
+    const messages = messagesOf(errors);
+    const count = isSingle ? '1 error' : `${errors.length} errors`;
+    const where = isNamed ? `task group "${group}"` : 'a task group';
+    // A group without a name has nothing to add to what the one group in it says.
+    const addsNothing = isSingle && !isNamed && /^\d+ errors? in (a )?task group/.test(messages);
+    const prefix = addsNothing ? '' : `${count} in ${where}: `;
+    super(errors, `${prefix}${messages}`, isSingle ? { cause: errors[0] } : undefined);
     this.group = group;
   }
 

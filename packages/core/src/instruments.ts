@@ -50,7 +50,8 @@ export interface Instrument {
   waitEnded?(wait: WaitInfo): void;
   /**
    * Something outlived its scope. `scope` is the name of that scope; `what` is the label of a wait, such as `sleep`,
-   * or the kind and name of a task or scope; it is `this` when code that runs in the scope calls into the runtime now.
+   * or the kind and name of a task or scope; it is a call, such as `sleep()`, when code that runs in the scope calls
+   * into the runtime now.
    */
   scopeEscaped?(scope: string, adoptedBy: ScopeInfo, what: string): void;
 }

@@ -20,7 +20,10 @@ type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: fals
  * Runs functions concurrently; the first to end decides, whether it returned or threw. The others are
  * cancelled and awaited, so none of them goes on behind your back.
  *
- * For work, not for waiting on several streams at once: an item that a loser has received is gone.
+ * What a loser returns is dropped: if it had its result in the moment in which it was cancelled, nobody gets
+ * that. So a function that opens something keeps note of it in a list, from which those who have not won are
+ * closed afterwards; or opens and uses it in one, with `withResource`. To wait on several streams at once there
+ * is `select` of `@taskscope/streams`, which takes no item that it does not give.
  *
  * Waits until all have ended.
  *
@@ -78,6 +81,9 @@ export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions)
 
 /**
  * Runs functions concurrently; the first to succeed decides. The others are cancelled and awaited.
+ *
+ * What another one returns, because it was too late to cancel it, is dropped: see {@link race} for what to do if
+ * that has to be closed.
  *
  * Waits until all have ended.
  *

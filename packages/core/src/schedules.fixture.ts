@@ -1,6 +1,7 @@
 /**
- * Tests run under shuffled schedules as well (tools/fuzz-runner.ts), and have to pass under each. For those that are about
- * an order: how to have one all the same, and the exception that is made for the order of the plain schedule itself.
+ * Tests run under shuffled schedules as well (tools/fuzz-runner.ts), and have to pass under each. For those
+ * that are about an order: how to have one all the same, and the exception that is made for the order of the
+ * plain schedule itself.
  */
 
 import { virtualTime, waitAllTasksBlocked, type MockClock } from '@taskscope/testing';

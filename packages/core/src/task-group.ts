@@ -10,7 +10,7 @@ import { checkParent, currentScopeNode, invoke, storage } from './ambient.js';
 import { describeScope, showByToString } from './inspect.js';
 import { checkFunction, checkName, checkOptions, checkSignal } from './arguments.js';
 import { facadeOf, openScopeNode, parentCell, type CancelScope } from './cancel-scope.js';
-import { Cancelled, createTaskGroupError, InvalidStateError } from './errors.js';
+import { Cancelled, createTaskGroupError, InvalidStateError, UNNAMED_GROUP } from './errors.js';
 import { CAUGHT, isCancellationOf, leaveWithError, strayCancellation } from './scope-exit.js';
 import { openScope, ScopeNode } from './scope-tree.js';
 import { startChild, type StartingPlace, type TaskStatus } from './start.js';
@@ -116,7 +116,7 @@ export function taskGroup<T>(
     checkSignal(where, options?.signal);
     const around = parentCell(where, options?.signal);
     const parent = openScope(around);
-    const scope = new ScopeNode('group', options?.name ?? 'taskGroup', parent.context, parent.task);
+    const scope = new ScopeNode('group', options?.name ?? UNNAMED_GROUP, parent.context, parent.task);
     openScopeNode(scope, around, options?.signal);
     return new Group<T>(scope).runBody(body);
   } catch (error) {

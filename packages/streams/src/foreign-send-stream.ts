@@ -172,15 +172,18 @@ export class ForeignSendStream<T> implements ObjectSendStream<T>, Outbox {
       this.#senders.rejectAll(this.#closedMeanwhile());
       this.#closing = Promise.resolve(this.#sink.finish());
     }
+    let isWritten = false;
     let isSettled = false;
-    const settled = (): void => {
-      isSettled = true;
-    };
     const finishing = this.#closing!;
-    finishing.then(settled, settled);
+    finishing.then(
+      () => (isWritten = isSettled = true),
+      () => (isSettled = true),
+    );
     try {
       await abandonOnCancel(finishing, options);
     } catch (error) {
+      // The end of a foreign stream may itself be why somebody cancels, too late for what has been written.
+      if (isWritten) return;
       if (!isSettled) {
         // Not waiting any longer means not writing any longer: nobody would hear whether it succeeded.
         this.#abort(error);

@@ -171,7 +171,8 @@ describe('what is cancelled', () => {
       { realTime: true },
     );
     expect(waits).toBe(4);
-    // Three waits and the end of the third; a fifth, which was not there the first time; and a sixth, which never was.
+    // Three waits and the end of the third; a fifth, which was not there the first time; and a sixth, which
+    // never was.
     expect(runs).toBe(1 + 1 + 3 * 3 + 1 + 3 + 3);
   });
 

@@ -18,7 +18,10 @@ export type { Cancellation, Workload, WorkloadContext } from './workload-run.js'
 
 /** Options of {@link cancelEverywhere}. */
 export interface CancelEverywhereOptions {
-  /** Runs on the real clock, for workloads that do real I/O. Their waits may be others each time. Default: false. */
+  /**
+   * Runs on the real clock, for workloads that do real I/O. Their waits may be others each time. Default:
+   * false.
+   */
   realTime?: boolean | undefined;
   /** How many real milliseconds a run may take. Default: 4,000. */
   timeout?: number | undefined;
@@ -37,23 +40,24 @@ export interface CancelEverywhereResult {
 }
 
 /**
- * Runs a workload, counts its waits, and then runs it again for each of them, anew, cancelling there: as the wait
- * begins, while it goes on, and as it ends, which is too late for that one. What is cancelled is everyone, or, when the
- * workload has several tasks, one of them at a time, be it the one that waits or another; the others have to come to
- * their ends without it. An operation that completes at once is a wait that has an end only.
+ * Runs a workload, counts its waits, and then runs it again for each of them, anew, cancelling there: as the
+ * wait begins, while it goes on, and as it ends, which is too late for that one. What is cancelled is
+ * everyone, or, when the workload has several tasks, one of them at a time, be it the one that waits or
+ * another; the others have to come to their ends without it. An operation that completes at once is a wait
+ * that has an end only.
  *
- * Each run is in virtual time, so if something was lost and others wait for it, that is a deadlock and fails at once.
- * After each, nothing may be left: no task, wait or timer, no listener on the signals of the workload, nothing that the
- * platform has open, no rejection that nobody handled. Whether an item, a token or a lock was lost, only the workload
- * knows: that is what its `check` is for.
+ * Each run is in virtual time, so if something was lost and others wait for it, that is a deadlock and fails
+ * at once. After each, nothing may be left: no task, wait or timer, no listener on the signals of the
+ * workload, nothing that the platform has open, no rejection that nobody handled. Whether an item, a token or
+ * a lock was lost, only the workload knows: that is what its `check` is for.
  *
- * Waits until all runs have ended. It is not cancelled in between. Other tests must not run at the same time, since it looks
- * at the whole process.
+ * Waits until all runs have ended. Nothing else should go on meanwhile, such as another test, since it looks
+ * at the whole process. It knows waits by their ambient scope, and so finds none in explicit mode.
  *
- * @param workload - Called for each run. It is the workload itself, an async function; or it makes one, and returns it.
- * It must do the same each time, unless it is in real time.
- * @throws Error when a run fails or leaves something behind. It says what was cancelled where, how to repeat only that,
- * and has what went wrong as its cause. TypeError or RangeError for bad arguments.
+ * @param workload - Called for each run. It is the workload itself, an async function; or it makes one, and
+ * returns it. It must do the same each time, unless it is in real time.
+ * @throws Error when a run fails or leaves something behind. It says what was cancelled where, how to repeat
+ * only that, and has what went wrong as its cause. TypeError or RangeError for bad arguments.
  *
  * @example
  * ```ts
@@ -160,8 +164,8 @@ async function attempt(
   plain?: WorkloadRun,
 ): Promise<WorkloadRun> {
   const run = new WorkloadRun(planned, plain);
-  // The schedule must be the same each time: it begins with a whole budget, and while somebody probes, that does not
-  // depend on the real clock.
+  // The schedule must be the same each time: it begins with a whole budget, and while somebody probes, that
+  // does not depend on the real clock.
   await new Promise<void>(putOff);
   using leftovers = new Leftovers();
   try {

@@ -16,8 +16,8 @@ interface Process {
 const { process = {} } = globalThis as { process?: Process };
 
 /**
- * How often to look whether what is still ending has ended: after each of a few turns of the event loop, and then of many
- * milliseconds. Not for how long, since a busy machine can take any time for a turn.
+ * How often to look whether what is still ending has ended: after each of a few turns of the event loop, and
+ * then of many milliseconds. Not for how long, since a busy machine can take any time for a turn.
  */
 const TURNS = 10;
 const MILLISECONDS = 500;

@@ -24,8 +24,8 @@ export function seedOfEnvironment(): Seed {
 }
 
 /**
- * `run()` under the schedule of a seed: the order of wake-ups is shuffled, and operations that complete at once are put
- * off now and then.
+ * `run()` under the schedule of a seed: the order of wake-ups is shuffled, and operations that complete at
+ * once are put off now and then.
  */
 export function runUnder<T>(seed: Seed, main: () => T | PromiseLike<T>, options: RunOptions): Promise<T> {
   if (seed === false) return run(main, options);

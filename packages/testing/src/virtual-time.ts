@@ -9,8 +9,9 @@ import { checkSeed, runUnder, seedOfEnvironment, type Seed } from './shuffled-sc
 /** Options of {@link virtualTime}. */
 export interface VirtualTimeOptions extends MockClockOptions {
   /**
-   * Shuffles the schedule, as {@link fuzzSchedule} does. `false` keeps the plain one, whatever the environment says: for
-   * the rare test that depends on it. Default: what the environment variable TASKSCOPE_FUZZ_SEED says.
+   * Shuffles the schedule, as {@link fuzzSchedule} does. `false` keeps the plain one, whatever the
+   * environment says: for the rare test that depends on it. Default: what the environment variable
+   * TASKSCOPE_FUZZ_SEED says.
    */
   seed?: Seed | undefined;
 }

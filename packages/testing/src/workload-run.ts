@@ -39,8 +39,8 @@ export interface Workload {
 /** What {@link cancelEverywhere} gives to a workload. */
 export interface WorkloadContext {
   /**
-   * A foreign signal, to give to waits. A workload that asks for it is also run with this signal aborted at each wait,
-   * and no listener may be left on it.
+   * A foreign signal, to give to waits. A workload that asks for it is also run with this signal aborted at
+   * each wait, and no listener may be left on it.
    */
   readonly foreignSignal: AbortSignal;
 }
@@ -194,7 +194,10 @@ export class WorkloadRun {
     await workload.check?.(cancelled);
   }
 
-  /** Awaits a part of the workload. Returns whether it failed with no other reason than that of the foreign signal. */
+  /**
+   * Awaits a part of the workload. Returns whether it failed with no other reason than that of the foreign
+   * signal.
+   */
   async #unlessAborted(part: () => unknown): Promise<boolean> {
     try {
       await part();
