@@ -43,10 +43,8 @@ export class Proxy {
    */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const scope = new CancelScope({ name: `${request.method} ${request.url}` });
-    const gone = (): void => {
-      // It also closes when all is done.
-      if (!response.writableFinished) scope.cancel('the client is gone');
-    };
+    // When all is done it closes, too; then there is nothing left to cancel.
+    const gone = (): void => scope.cancel('the client is gone');
     response.once('close', gone).on('error', () => {});
     try {
       await scope.run(() => this.#answer(request, response));

@@ -372,7 +372,9 @@ describe('a lost context', () => {
       run(() => outside(() => checkpoint()), { lostContext: 'warn' }),
     );
     expect(messages).toHaveLength(1);
-    expect(messages[0]).toMatch(/no ambient scope although a run is open.*bindToScope\(\), or detached\(\)/s);
+    expect(messages[0]).toMatch(
+      /^checkpoint\(\) has no ambient scope although a run is open.*bindToScope\(\), or detached\(\)/s,
+    );
   });
 
   test('is an error with `error`: for waits, scopes and groups', async () => {

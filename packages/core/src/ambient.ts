@@ -9,7 +9,7 @@ import { checkFunction, checkSignal } from './arguments.js';
 import { InvalidStateError } from './errors.js';
 import { settled } from './promises.js';
 import { rootContext, type RunContext } from './run-context.js';
-import { cellOfSignal, noteEscape, openScope, ScopeNode, type Cell } from './scope-tree.js';
+import { cellOfSignal, noteEscape, openCell, openScope, ScopeNode, type Cell } from './scope-tree.js';
 import { platform } from '#platform';
 import type { ContextStorage } from './platform/platform.js';
 import { shared } from './shared.js';
@@ -97,12 +97,10 @@ export function scopeOfWait(where: string, options: WaitOptions | undefined): Sc
   return currentScopeNode(where);
 }
 
-/** The cell of the running code: that of its scope, or of a section in it. */
-export function currentCell(where: string): Cell {
-  const cell = storage.getStore();
-  if (cell?.scope !== undefined) return cell;
-  const scope = currentScopeNode(where);
-  return cell?.section !== undefined && openScope(cell) === scope ? cell : scope.cell;
+/** The cell of the running code, which belongs to `scope`: that of the scope, or of the innermost section in it. */
+export function cellIn(scope: ScopeNode): Cell {
+  const cell = openCell(storage.getStore() ?? root.cell);
+  return cell.scope === undefined && openScope(cell) === scope ? cell : scope.cell;
 }
 
 /** The scope around a section; or the heir, for code that runs in something which was left. */
@@ -211,7 +209,7 @@ export function detached<T>(fn: () => T): T {
 // oxlint-disable-next-line typescript/no-explicit-any -- a function with any parameters
 export function bindToScope<F extends (...args: any[]) => unknown>(fn: F): F {
   checkFunction('bindToScope()', 'fn', fn);
-  const { cell } = peekScope();
+  const cell = openCell(storage.getStore() ?? root.cell);
   return function bound(this: unknown, ...args: unknown[]): unknown {
     return storage.run(cell, () => fn.apply(this, args));
   } as F;

@@ -1,6 +1,6 @@
 /** Cancel scopes: the parts of a program that can be cancelled. */
 
-import { checkParent, currentCell, invoke, peekScope, root, scopeOfWait } from './ambient.js';
+import { cellIn, checkParent, currentScopeNode, invoke, peekScope, root, scopeOfWait } from './ambient.js';
 import { checkBoolean, checkFunction, checkName, checkOptions, checkSignal, checkTime } from './arguments.js';
 import { InvalidStateError } from './errors.js';
 import { describeScope, showByToString } from './inspect.js';
@@ -330,9 +330,9 @@ type FacadeConstructor = new (options: CancelScopeOptions, node: ScopeNode) => C
  * work.
  */
 export function parentCell(where: string, signal: AbortSignal | undefined): Cell {
-  const cell = signal === undefined ? currentCell(where) : scopeOfWait(where, { signal }).cell;
-  checkParent(openScope(cell));
-  return cell;
+  const parent = signal === undefined ? currentScopeNode(where) : scopeOfWait(where, { signal });
+  checkParent(parent);
+  return cellIn(parent);
 }
 
 /** Opens a scope below that of a cell and lets a signal cancel it, unless that signal is the parent's own. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { virtualTime } from '@taskscope/testing';
 
 import {
+  abandonOnCancel,
   Cancelled,
   CancelScope,
   checkpoint,
@@ -15,7 +16,7 @@ import {
   taskGroup,
   withResource,
 } from './index.js';
-import { currentScope } from './lowlevel.js';
+import { callAt, currentScope } from './lowlevel.js';
 import { errorOf, timers, turns, unhandledRejections } from './observing.fixture.js';
 
 describe('cleanup', () => {
@@ -51,6 +52,17 @@ describe('cleanup', () => {
       expect(await cleanup(() => sleepForever(), {})).toBeUndefined();
       expect(await cleanup(() => sleepForever(), { grace: undefined })).toBeUndefined();
       expect(currentTime()).toBe(15_100);
+    }),
+  );
+
+  test(
+    'waits for a bare promise also beyond the grace period, unless that is awaited with abandonOnCancel()',
+    virtualTime(async () => {
+      const bare = new Promise<string>((resolve) => callAt(100, () => resolve('late')));
+      expect(await cleanup(() => abandonOnCancel(bare), { grace: 10 })).toBeUndefined();
+      expect(currentTime()).toBe(10);
+      expect(await cleanup(() => bare, { grace: 10 })).toBe('late');
+      expect(currentTime()).toBe(100);
     }),
   );
 

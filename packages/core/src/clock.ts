@@ -116,8 +116,8 @@ class Timer {
     clearTimeout(this.#timeout);
   }
 
+  /** The deadlines call it at most once, and not when it has rung: it may serve somebody else by then. */
   cancel(): void {
-    if (this.#wake === undefined) return;
     this.#wake = undefined;
     keepSpare(this);
   }

@@ -274,12 +274,15 @@ describe('catchErrors', () => {
     const replaced = new Error('replaced');
     const failed = (await errorOf(
       catchErrors(
-        throwing(group(type, range, syntax)),
+        throwing(new AggregateError([type, range, syntax], 'the rest')),
         [TypeError, throwing(replaced)],
         [RangeError, async () => throwing('second')()],
       ),
     )) as AggregateError;
     expect(failed.errors.slice(0, 2)).toEqual([replaced, 'second']);
+    expect(failed.message).toBe(
+      'errors raised by handlers of catchErrors(), and what no handler took: replaced; second; the rest',
+    );
     expect((failed.errors[2] as AggregateError).errors).toEqual([syntax]);
     const rethrown = (await errorOf(
       catchErrors(throwing(group(type)), [
@@ -290,6 +293,8 @@ describe('catchErrors', () => {
       ]),
     )) as AggregateError;
     expect(flattenErrors(rethrown)).toEqual([type]);
+    const single = await errorOf(catchErrors(throwing(type), [TypeError, throwing(replaced)]));
+    expect((single as Error).message).toBe('errors raised by handlers of catchErrors(): replaced');
   });
 
   test(

@@ -9,6 +9,7 @@ import {
   Cancelled,
   CancelScope,
   checkpoint,
+  cleanup,
   ClosedResourceError,
   DelimiterNotFound,
   EndOfStream,
@@ -24,6 +25,7 @@ import {
   TaskNotFinished,
   TimeoutError,
   WouldBlock,
+  type TaskGroup,
 } from './index.js';
 import { errorOf } from './observing.fixture.js';
 
@@ -181,7 +183,8 @@ describe('TaskGroupError', () => {
         tg.startSoon(throwing(b));
       }),
     )) as TaskGroupError;
-    expect(two.message).toBe('2 errors in task group "taskGroup": a; b');
+    expect(two.message).toBe('2 errors in a task group: a; b');
+    expect(two.group).toBe('taskGroup');
     const five = (await errorOf(all(['a', 'b', 'c', 'd', 'e'].map(throwing)))) as TaskGroupError;
     expect(five.message).toBe('5 errors in task group "all": a; b; c; and 2 more');
     const refused = new Error('connection refused');
@@ -197,5 +200,41 @@ describe('TaskGroupError', () => {
     expect(two).toBeInstanceOf(AggregateError);
     expect(two).toBeInstanceOf(Error);
     expect(new AggregateError([]) instanceof TaskGroupError).toBe(false);
+  });
+
+  test.each<[what: string, names: (string | undefined)[], message: string]>([
+    ['groups without names', [undefined, undefined, undefined], '1 error in a task group: a'],
+    ['a group with a name in others', [undefined, undefined, 'tea'], '1 error in task group "tea": a'],
+    ['others in a group with a name', ['tea', undefined, undefined], '1 error in task group "tea": a'],
+    [
+      'others between groups with names',
+      ['tea', undefined, 'cups'],
+      '1 error in task group "tea": 1 error in task group "cups": a',
+    ],
+  ])('its message leaves out the groups without a name: %s', async (_what, names, message) => {
+    const nested = names.reduceRight<() => unknown>(
+      (body, name) => () => taskGroup(body, { name }),
+      throwing(new Error('a')),
+    );
+    const error = await errorOf(nested() as Promise<unknown>);
+    expect((error as Error).message).toBe(message);
+    expect((error as Error).stack).toBe(String(error));
+  });
+
+  test('its message tells of a group without a name that has several errors, and of those beside it', async () => {
+    const two = (tg: TaskGroup): void => {
+      tg.startSoon(throwing('b'));
+      tg.startSoon(throwing('c'));
+    };
+    const inner = await errorOf(taskGroup(() => taskGroup(two)));
+    expect((inner as Error).message).toBe('2 errors in a task group: b; c');
+    const outer = await errorOf(
+      taskGroup((tg) => {
+        tg.startSoon(throwing('a'));
+        tg.startSoon(() => cleanup(() => taskGroup(throwing('d'))));
+        tg.startSoon(() => cleanup(() => taskGroup(two)));
+      }),
+    );
+    expect((outer as Error).message).toBe('3 errors in a task group: a; d; 2 errors in a task group: b; c');
   });
 });

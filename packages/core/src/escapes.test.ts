@@ -26,7 +26,7 @@ import {
   type TaskHandle,
 } from './index.js';
 import { throwing } from './failing.fixture.js';
-import { bindToScope, currentScope, ParkingLot, suspend, type Instrument } from './lowlevel.js';
+import { bindToScope, currentScope, ParkingLot, scopeOfWait, suspend, type Instrument } from './lowlevel.js';
 import { unhandledRejections } from './observing.fixture.js';
 import { warningsDuring } from './process-events.fixture.js';
 import { withResolvers } from './with-resolvers.fixture.js';
@@ -235,8 +235,8 @@ describe('work that outlives its scope is adopted by the nearest open scope arou
       { instruments: [instrument] },
     );
     expect(told).toEqual([
-      'this: left → adopter',
-      'this: left too → adopter',
+      'checkpoint(): left → adopter',
+      'checkpoint(): left too → adopter',
       'park: left with a wait → adopter',
     ]);
   });
@@ -263,6 +263,22 @@ describe('escapes: warn', () => {
     expect(messages).toEqual([
       expect.stringMatching(/scope "first", which has been left.*detached\(\) or bindToScope\(\)/s),
       expect.stringMatching(/scope "second"/),
+    ]);
+  });
+
+  test.each<[what: string, escaping: () => unknown]>([
+    ['checkpoint()', () => checkpoint()],
+    ['sleep()', () => sleep(1)],
+    ['suspend()', () => suspend((resolve) => (resolve(undefined), () => {}))],
+    ['Lock.acquire()', () => scopeOfWait('Lock.acquire()')],
+    ['CancelScope.run()', () => new CancelScope().run(() => {})],
+    ['taskGroup()', () => taskGroup(() => {})],
+  ])('says which call began too late: %s', async (what, escaping) => {
+    const messages = await warningsDuring(() =>
+      run(() => afterLeaving('left', escaping), { escapes: 'warn' }),
+    );
+    expect(messages).toEqual([
+      expect.stringContaining(`${what} began in the scope "left", which has been left`),
     ]);
   });
 

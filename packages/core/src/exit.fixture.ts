@@ -7,6 +7,7 @@ import {
   CancelScope,
   checkpoint,
   failAfter,
+  formatTaskTree,
   map,
   moveOnAfter,
   race,
@@ -14,6 +15,7 @@ import {
   sleep,
   sleepForever,
   taskGroup,
+  taskTree,
   withSignal,
 } from './index.js';
 import { ParkingLot, suspend } from './lowlevel.js';
@@ -21,7 +23,7 @@ import { ParkingLot, suspend } from './lowlevel.js';
 /** Longer than the test waits: a program that keeps such a timer does not end in time. */
 const AGES = 3_600_000;
 
-const programs: Readonly<Record<string, () => void>> = {
+const programs: Readonly<Record<string, () => void | Promise<void>>> = {
   'scopes that were left'() {
     void run(async () => {
       await moveOnAfter(AGES, () => checkpoint());
@@ -133,6 +135,12 @@ const programs: Readonly<Record<string, () => void>> = {
       { escapes: 'error' },
     );
   },
+  async 'a deadlock'() {
+    process.once('beforeExit', () => {
+      if (taskTree().children.length > 0) console.log(formatTaskTree());
+    });
+    await run(() => sleepForever());
+  },
   'a wait that escaped, in a strict run'() {
     void run(() => void sleepForever(), { escapes: 'error' });
   },
@@ -140,4 +148,4 @@ const programs: Readonly<Record<string, () => void>> = {
 
 const program = programs[process.argv[2] ?? ''];
 if (program === undefined) throw new Error(`There is no program ${process.argv[2]}`);
-program();
+await program();

@@ -1,34 +1,10 @@
 /** How a process ends that uses the package: real programs in processes of their own. */
 
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
-const fixture = fileURLToPath(new URL('exit.fixture.ts', import.meta.url));
+import { ended } from './program.fixture.js';
 
-interface Ended {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a program of exit.fixture.ts. One that does not end by itself is killed, well before the timers that it may have left. */
-function ended(program: string): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(
-      process.execPath,
-      ['--conditions=@taskscope/source', '--import', 'tsx', fixture, program],
-      { stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000, killSignal: 'SIGKILL' },
-    );
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
-  });
-}
+const fixture = new URL('exit.fixture.ts', import.meta.url);
 
 // Starting a process takes its time on a busy machine.
 describe.concurrent('a process', { timeout: 60_000 }, () => {
@@ -57,23 +33,34 @@ describe.concurrent('a process', { timeout: 60_000 }, () => {
     ],
     ['knows no unhandled rejection of a start that was cancelled', 'a start that was cancelled', 'over\n'],
   ] as const)('%s', async ([, program, stdout]) => {
-    expect(await ended(program)).toEqual({ ...quiet, stdout });
+    expect(await ended(fixture, program)).toEqual({ ...quiet, stdout });
+  });
+
+  test('is told of a deadlock before it exits, and can draw it', async () => {
+    const { code, stdout } = await ended(fixture, 'a deadlock');
+    expect(code).toBe(13);
+    expect(stdout).toMatch(/run "main" \(task \d+\), waits for sleepForever/);
   });
 
   test('ends with an error that nobody awaits, so these tests can fail', async () => {
-    const { code, stderr } = await ended('an error that nobody awaits');
+    const { code, stderr } = await ended(fixture, 'an error that nobody awaits');
     expect(code).toBe(1);
     expect(stderr).toContain('a real one');
   });
 
   test('ends with the error of a wait that began after its scope was left, in a strict run', async () => {
-    const { code, stderr } = await ended('a wait that began after its scope was left, in a strict run');
+    const { code, stderr } = await ended(
+      fixture,
+      'a wait that began after its scope was left, in a strict run',
+    );
     expect(code).toBe(1);
-    expect(stderr).toContain('ScopeExitedError: this began in the scope "inner", which has been left');
+    expect(stderr).toContain(
+      'ScopeExitedError: checkpoint() began in the scope "inner", which has been left',
+    );
   });
 
   test('ends with the error of a wait that escaped from a strict run and that nobody awaits', async () => {
-    const { code, stderr } = await ended('a wait that escaped, in a strict run');
+    const { code, stderr } = await ended(fixture, 'a wait that escaped, in a strict run');
     expect(code).toBe(1);
     expect(stderr).toContain('ScopeExitedError: sleepForever began in the scope "main", which has been left');
   });

@@ -3,7 +3,7 @@
  * cannot be cancelled.
  */
 
-import { invoke, peekScope, scopeOfWait, type WaitOptions } from './ambient.js';
+import { cellIn, invoke, peekScope, scopeOfWait, type WaitOptions } from './ambient.js';
 import { checkFunction, checkOptions, checkSignal, describe, isThenable } from './arguments.js';
 import { isAbortError, ScopeExitedError, type Cancelled } from './errors.js';
 import { notify, observing, type TaskInfo, type WaitInfo } from './instruments.js';
@@ -116,7 +116,7 @@ class ForeignWork implements Member, Abortable, WaitInfo {
     let result: T | Promise<T>;
     try {
       // A promise in any case: the signal has to be let go when the work has ended, not before.
-      result = invoke(this.#scope.cell, work, [signal]);
+      result = invoke(cellIn(this.#scope), work, [signal]);
     } catch (error) {
       result = Promise.reject(error);
     }

@@ -1,5 +1,5 @@
 import { virtualTime } from '@taskscope/testing';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { moveOnAfter, sleep } from './index.js';
 import { readIterable } from './lowlevel.js';
@@ -42,3 +42,75 @@ test(
     expect(await reader.next()).toEqual({ done: true, value: undefined });
   }),
 );
+
+describe('nextNow()', () => {
+  test('gives what an iterable has at once, up to its end', async () => {
+    const reader = readIterable('example()', ['tea', 'milk']);
+    expect(reader.nextNow()).toEqual({ done: false, value: 'tea' });
+    expect(await reader.next()).toEqual({ done: false, value: 'milk' });
+    expect(reader.nextNow()).toEqual({ done: true, value: undefined });
+  });
+
+  test('a source that has ended is not told that no more is wanted, another is', async () => {
+    const closed: string[] = [];
+    const source = (name: string): Iterable<number> => {
+      let count = 0;
+      return {
+        [Symbol.iterator]: () => ({
+          next: () => (++count > 1 ? { done: true, value: undefined } : { done: false, value: count }),
+          return: () => (closed.push(name), { done: true, value: undefined }),
+        }),
+      };
+    };
+    const [read, unread] = [readIterable('example()', source('read')), readIterable('example()', source('unread'))];
+    for (const reader of [read, read, unread]) reader.nextNow();
+    await read.close();
+    await unread.close();
+    expect(closed).toEqual(['unread']);
+  });
+
+  test('throws what the source throws, once', () => {
+    const error = new Error('the disk');
+    const reader = readIterable(
+      'example()',
+      (function* (): Generator<never> {
+        throw error;
+      })(),
+    );
+    expect(() => reader.nextNow()).toThrow(error);
+    expect(reader.nextNow()).toEqual({ done: true, value: undefined });
+  });
+
+  test(
+    'gives nothing where a step has to be waited for, and loses nothing',
+    virtualTime(async () => {
+      const { promise, resolve } = withResolvers<IteratorResult<string>>();
+      let steps = 0;
+      const slow = { next: () => (steps++, promise as never) };
+      const reader = readIterable<string>('example()', { [Symbol.iterator]: () => slow });
+      expect(reader.nextNow()).toBeUndefined();
+      expect(reader.nextNow()).toBeUndefined();
+      expect(steps).toBe(1);
+      resolve({ done: false, value: 'tea' });
+      expect(reader.nextNow()).toBeUndefined();
+      expect(await reader.next()).toEqual({ done: false, value: 'tea' });
+      const { source } = failingSource();
+      expect(readIterable('example()', source).nextNow()).toBeUndefined();
+    }),
+  );
+
+  test(
+    'leaves an error that nobody was told of to next()',
+    virtualTime(async () => {
+      const { promise, reject } = withResolvers<IteratorResult<never>>();
+      const failing = { next: () => promise as never };
+      const reader = readIterable<never>('example()', { [Symbol.iterator]: () => failing });
+      expect(reader.nextNow()).toBeUndefined();
+      const error = new Error('the disk');
+      reject(error);
+      await sleep(1);
+      expect(reader.nextNow()).toBeUndefined();
+      expect(await errorOf(reader.next())).toBe(error);
+    }),
+  );
+});

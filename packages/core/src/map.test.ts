@@ -314,6 +314,45 @@ describe('failing', () => {
     }),
   );
 
+  test.each([1, 2, 3])('nobody takes up another item after that: %i at a time', (limit) =>
+    virtualTime(async () => {
+      const fail = throwing('boom');
+      const ways: readonly ((n: number) => unknown)[] = [
+        (n) => (n === 4 ? fail() : undefined),
+        async (n) => (n === 4 ? fail() : undefined),
+        (n) => checkpoint().then(() => (n === 4 ? fail() : undefined)),
+        (n) => sleep(1).then(() => (n === 4 ? fail() : undefined)),
+      ];
+      for (const way of ways) {
+        const begun: number[] = [];
+        const items = Array.from({ length: 50 }, (_, n) => n);
+        const work = (n: number): unknown => {
+          begun.push(n);
+          return way(n);
+        };
+        expect(await errorsOf(map(items, work, { limit }))).toEqual(['boom']);
+        // The fifth item, and what the others had taken up by then.
+        expect(begun.length).toBeLessThan(5 + limit);
+      }
+    })(),
+  );
+
+  test(
+    'a task that was cancelled alone and finished all the same takes up no other item',
+    virtualTime(async () => {
+      const mapped = map(
+        [0, 1, 2, 3, 4],
+        async (n) => {
+          await sleep(1);
+          if (n === 1) currentScope().cancel();
+          return n;
+        },
+        { limit: 2 },
+      );
+      expect(await mapped).toEqual([0, 1, 2, 3, 4]);
+    }),
+  );
+
   test(
     'a cancellation that a task brought from elsewhere is an error',
     virtualTime(async () => {
@@ -445,6 +484,21 @@ describe('cancelling', () => {
       expect(source.calls.slice(-2)).toEqual(['return', 'returned']);
     }),
   );
+});
+
+test.each([undefined, 1, 3])('an endless source keeps nobody waiting, with the limit %s', async (limit) => {
+  const endless = function* (): Generator<number> {
+    // Not for ever, so that the test fails and does not hang.
+    for (let n = 0; n < 200_000; n++) yield n;
+  };
+  let isOver = false;
+  const mapped = moveOnAfter(60_000, async (scope) => {
+    setImmediate(() => scope.cancel());
+    await map(endless(), () => {}, { limit });
+    isOver = true;
+  });
+  await mapped;
+  expect(isOver).toBe(false);
 });
 
 test(

@@ -7,7 +7,7 @@ import { readIterable } from './iterable-reader.js';
 import { ParkingLot } from './parking-lot.js';
 import { chain, rejected } from './promises.js';
 import { scopeOf, taskGroup, type TaskGroup } from './task-group.js';
-import { throwIfCaught, waitIn } from './task-functions.js';
+import { isCancelledTask, throwIfCaught, waitIn } from './task-functions.js';
 import { nameOf, type TaskContext } from './task.js';
 import { hasBudget, putOff } from './turn.js';
 
@@ -68,7 +68,7 @@ export function map<T, R>(
         let isOver = false;
         /** The next item, where nothing has to be waited for. */
         const nextNow = (): IteratorResult<T, unknown> | undefined => {
-          if (scope.cancellation !== undefined) return undefined;
+          if (isOver || scope.cancellation !== undefined) return undefined;
           const step = source.nextNow();
           if (step?.done === true) isOver = true;
           return step;
@@ -80,12 +80,17 @@ export function map<T, R>(
               results[index] = await fn(item, index, task);
               missing--;
               if (!hasBudget()) await new Promise<void>(putOff);
-              // Only while the body waits for a place; otherwise it is the one who reads.
-              const step = placeFreed.size > 0 ? nextNow() : undefined;
+              // Only while the body waits for a place; otherwise it is the one who reads. A task that was cancelled alone
+              // would fail the next item as well.
+              const step = placeFreed.size > 0 && !isCancelledTask(task) ? nextNow() : undefined;
               if (step === undefined || step.done === true) break;
               item = step.value;
               index = count++;
             }
+          } catch (error) {
+            // That ends the group, in a moment: nobody shall take up another item meanwhile.
+            if (!isCancelledTask(task)) isOver = true;
+            throw error;
           } finally {
             running--;
             placeFreed.unpark();
@@ -95,9 +100,10 @@ export function map<T, R>(
         try {
           for (;;) {
             if (running >= limit) await placeFreed.park({ ...inGroup, label: 'a free place in map()' });
+            if (!hasBudget()) await new Promise<void>(putOff);
             if (isOver) break;
-            const step = (hasBudget() ? nextNow() : undefined) ?? (await source.next(inGroup));
-            if (step.done === true) break;
+            const step = nextNow() ?? (await source.next(inGroup));
+            if (isOver || step.done === true) break;
             running++;
             const index = count++;
             tg.createTask((task) => work(step.value, index, task), { name: nameOf(fn) });

@@ -47,4 +47,33 @@ describe('chain()', () => {
     });
     expect(rejections).toEqual([error, error]);
   });
+
+  describe('with something to do at the end', () => {
+    const failing = (): Promise<never> => Promise.reject(new Error('no'));
+    test.each<[string, () => unknown]>([
+      ['a value', () => 'tea'],
+      ['a promise', () => Promise.resolve('tea')],
+      ['an error', failing],
+      ['a promise of an error', () => Promise.resolve().then(failing)],
+    ])('does it before anybody is told, and fails if that fails: %s', async (_what, then) => {
+      const record: string[] = [];
+      const end = (): void => void record.push('ended');
+      const told = (): void => void record.push('told');
+      await chain(Promise.resolve(), then, undefined, end).then(told, told);
+      expect(record).toEqual(['ended', 'told']);
+      const broken = new Error('broken');
+      const breaking = (): never => {
+        throw broken;
+      };
+      expect(await errorOf(chain(Promise.resolve(), then, undefined, breaking))).toBe(broken);
+    });
+
+    test('does it not where nothing began', async () => {
+      const error = new Error('no');
+      const never = (): never => {
+        throw new Error('it has not begun');
+      };
+      expect(await errorOf(chain(Promise.reject(error), () => 'tea', undefined, never))).toBe(error);
+    });
+  });
 });

@@ -20,10 +20,10 @@ type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: fals
  * Runs functions concurrently; the first to end decides, whether it returned or threw. The others are
  * cancelled and awaited, so none of them goes on behind your back.
  *
- * What a loser returns is dropped: if it had its result in the moment in which it was cancelled, nobody gets
- * that. So a function that opens something keeps note of it in a list, from which those who have not won are
- * closed afterwards; or opens and uses it in one, with `withResource`. To wait on several streams at once there
- * is `select` of `@taskscope/streams`, which takes no item that it does not give.
+ * What a loser returns all the same, because it was too late to cancel it, is dropped. If that is something
+ * that has to be closed, have each function put it into a list as it is opened, and close afterwards what has
+ * not won; or open it, use it and close it in the function, by `withResource`. An item that a loser has
+ * received from a stream is gone: use `select` of `@taskscope/streams` to wait on several streams at once.
  *
  * Waits until all have ended.
  *
@@ -82,8 +82,8 @@ export function race<T>(tasks: Iterable<TaskFunction<T>>, options?: WaitOptions)
 /**
  * Runs functions concurrently; the first to succeed decides. The others are cancelled and awaited.
  *
- * What another one returns, because it was too late to cancel it, is dropped: see {@link race} for what to do if
- * that has to be closed.
+ * What a loser returns all the same, because it was too late to cancel it, is dropped: see {@link race} for
+ * what to do if that has to be closed.
  *
  * Waits until all have ended.
  *

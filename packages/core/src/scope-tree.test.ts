@@ -136,6 +136,20 @@ describe('the effective cancellation', () => {
     expect(inner.cancellation).toBe(inner.ownCancellation);
   });
 
+  test('is not delivered anew when a shield is set or lifted that is so already', () => {
+    const root = newRoot();
+    const a = below(root, 'a');
+    const b = below(a, 'b');
+    b.setShield(true);
+    const note = new Note(b);
+    a.cancel('cancel', 'a');
+    b.setShield(true);
+    expect(note.told).toEqual([]);
+    b.setShield(false);
+    b.setShield(false);
+    expect(note.told).toEqual([a.ownCancellation]);
+  });
+
   test('is delivered to every member that it newly reaches, once, and to none behind a shield', () => {
     const root = newRoot();
     const top = below(root);

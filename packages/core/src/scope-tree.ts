@@ -262,7 +262,8 @@ export class ScopeNode implements Member, Due {
   }
 
   bequeath(heir: ScopeNode, left: ScopeNode): void {
-    this.cell.outer = heir.cell;
+    // The heir's, or that of a section which is in the heir now.
+    this.cell.outer = openCell(this.cell.outer!);
     attach(this, heir);
     const error = noteEscape(left.cell, heir, `${this.kind} "${this.name}"`);
     if (error !== undefined) this.cancelWith(error);
@@ -292,6 +293,13 @@ export function openScope(cell: Cell): ScopeNode {
   let each = cell;
   while (each.scope === undefined) each = each.outer!;
   return each.scope;
+}
+
+/** The cell of that scope, or of the innermost section in it around a cell which has not ended. */
+export function openCell(cell: Cell): Cell {
+  let each = cell;
+  while (each.scope === undefined && each.section === undefined) each = each.outer!;
+  return each;
 }
 
 /**

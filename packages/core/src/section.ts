@@ -6,7 +6,7 @@
  */
 
 import { invoke, root, storage } from './ambient.js';
-import { Cell, openScope } from './scope-tree.js';
+import { Cell, openCell, openScope } from './scope-tree.js';
 
 /**
  * A call of something like `lock.run(fn)`, for primitives that have to know whether they are used inside of themselves.
@@ -35,7 +35,8 @@ export class Section {
   constructor(mark: object, name: string) {
     this.#name = name;
     this.#cell.section = mark;
-    this.#cell.outer = storage.getStore() ?? root.cell;
+    // Not what was left: code in that may go on and on, from one section to the next.
+    this.#cell.outer = openCell(storage.getStore() ?? root.cell);
   }
 
   /** Calls `fn` in the section. Its result is a value or a native promise. */
@@ -46,6 +47,8 @@ export class Section {
   /** What was called has ended. Code that is still running in the section has outlived it. */
   end(): void {
     const cell = this.#cell;
+    // The context that holds the cell may live on; what stands for the section need not.
+    cell.section = undefined;
     cell.left = { name: this.#name, context: openScope(cell).context, reported: false };
   }
 }
@@ -72,7 +75,7 @@ export function findSection(matches: (mark: object) => boolean): object | undefi
   const { task } = openScope(current);
   for (let cell: Cell | undefined = current; cell !== undefined; cell = cell.outer) {
     if (cell.scope !== undefined && cell.scope.task !== task) return undefined;
-    if (cell.section !== undefined && cell.left === undefined && matches(cell.section)) return cell.section;
+    if (cell.section !== undefined && matches(cell.section)) return cell.section;
   }
   return undefined;
 }

@@ -170,6 +170,20 @@ describe('the signal of a scope', () => {
     expect(around.firstMember).toBeUndefined();
   });
 
+  test('of a scope that is left, which was a shield: aborts the target if the scope around is cancelled', () => {
+    const root = below();
+    const around = below(root);
+    const other = below(around);
+    other.setShield(true);
+    const target = newTarget();
+    linkSignal(target, root, other.signal);
+    around.cancel('cancel', undefined);
+    expect(target.aborts).toEqual([]);
+    other.leave();
+    expect(target.aborts).toEqual([around.ownCancellation]);
+    expect(around.firstMember).toBeUndefined();
+  });
+
   test('of a scope that was left before stands for the nearest open scope around', () => {
     const root = below();
     const around = below(root);

@@ -22,7 +22,7 @@ import {
   type TaskHandle,
   type TaskStatus,
 } from './index.js';
-import { addInstrument, ParkingLot } from './lowlevel.js';
+import { addInstrument, callAt, ParkingLot } from './lowlevel.js';
 import { errorOf } from './observing.fixture.js';
 
 describe('getting ready', () => {
@@ -58,6 +58,20 @@ describe('getting ready', () => {
         expect(currentTime()).toBe(10);
       });
       expect(currentTime()).toBe(20);
+    }),
+  );
+
+  test(
+    'started() may be taken out of the status, and called by others',
+    virtualTime(async () => {
+      await taskGroup(async (tg) => {
+        const port = await tg.start(async ({ started }: TaskStatus<number>) => {
+          callAt(currentTime() + 5, () => started(8080));
+          await sleep(10);
+        });
+        expect(port).toBe(8080);
+        expect(currentTime()).toBe(5);
+      });
     }),
   );
 

@@ -7,7 +7,6 @@ import {
   causeOf,
   runScope,
   timedScope,
-  type CancelScopeOptions,
   type ScopeOptions,
 } from './cancel-scope.js';
 import { Cancelled, TimeoutError } from './errors.js';

@@ -25,6 +25,7 @@ import {
 import {
   activityCount,
   addProbe,
+  completed,
   inNextTurn,
   isTurnPending,
   ParkingLot,
@@ -57,6 +58,7 @@ const operations: Readonly<Record<string, (tg: TaskGroup) => Promise<unknown>>> 
   'checkpoint({ signal })': (tg) => checkpoint({ signal: tg.cancelScope.signal }),
   'cancelShieldedCheckpoint()': () => cancelShieldedCheckpoint(),
   'sleep(0)': () => sleep(0),
+  'completed()': () => completed(),
   'suspend(), resolved at once': () => suspend<void>((resolve) => (resolve(), () => {})),
   'withSignal(), done at once': () => withSignal(() => 1),
   'withSignal(), failing at once': () => withSignal(() => Promise.reject(new Error('no'))).catch(() => {}),
@@ -367,6 +369,12 @@ describe('what was put off resumes together', () => {
       expect(ratio).toBeGreaterThan(0.1);
       expect(ratio).toBeLessThan(10);
     }
+  });
+
+  test('with its value', async () => {
+    const values: string[] = [];
+    for (let i = 0; i <= BUDGET; i++) values.push(await completed('tea'));
+    expect(new Set(values)).toEqual(new Set(['tea']));
   });
 
   test('in the order in which it was put off, in one turn', async () => {

@@ -31,6 +31,42 @@ describe('a wait queue', () => {
     }
     expect(queue.size).toBe(0);
   });
+
+  test('has a place for who listens elsewhere, too, until that leaves', () => {
+    const queue = new WaitQueue<string, string>();
+    const heard: unknown[] = [];
+    const listener = {
+      resolve: (value: string) => heard.push(value) > 0,
+      reject: (error: unknown) => heard.push(error) > 0,
+    };
+    const leave = ['a', 'b', 'c'].map((name) => queue.enlist(name, listener));
+    leave[1]!();
+    expect([...queue].map(({ data }) => data)).toEqual(['a', 'c']);
+    expect(queue.shift()?.resolve('tea')).toBe(true);
+    const error = new Error('no milk');
+    queue.rejectAll(error);
+    expect(heard).toEqual(['tea', error]);
+    // Who has been taken out has nothing to leave.
+    queue.enlist('d', listener);
+    for (const each of leave) each();
+    expect(queue.first?.data).toBe('d');
+    expect(queue.size).toBe(1);
+  });
+
+  test('passes the first on to the end of another queue, and says whether there was one', async () => {
+    const [from, to] = [new WaitQueue<string, string>(), new WaitQueue<string, string>()];
+    const waits = ['a', 'b'].map((name) => from.wait('tea', scopeOfWait('test'), name));
+    const other = to.wait('milk', scopeOfWait('test'), 'c');
+    expect([from.shiftTo(to), from.shiftTo(to), from.shiftTo(to)]).toEqual([true, true, false]);
+    expect(from.size).toBe(0);
+    const order: string[] = [];
+    for (let next = to.shift(); next !== undefined; next = to.shift()) {
+      order.push(next.data);
+      next.resolve(`for ${next.data}`);
+    }
+    expect(order).toEqual(['c', 'a', 'b']);
+    expect(await Promise.all([...waits, other])).toEqual(['for a', 'for b', 'for c']);
+  });
 });
 
 test('scopeOfWait() refuses options that are none', () => {

@@ -551,6 +551,18 @@ describe('closing the sending end', () => {
     }),
   );
 
+  test(
+    'those who wait are told what they waited in',
+    virtualTime(async () => {
+      const [send] = createMemoryObjectStream<number>(0);
+      const waiting = [errorOf(send.send(1)), errorOf(send.reserve())];
+      await waitAllTasksBlocked();
+      send.close();
+      const messages = (await Promise.all(waiting)).map((error) => (error as Error).message.split(':')[0]);
+      expect(messages).toEqual(['MemoryObjectSendStream.send()', 'MemoryObjectSendStream.reserve()']);
+    }),
+  );
+
   test('is done once, however often it is asked for', async () => {
     const [send, receive] = createMemoryObjectStream<number>(1);
     const clone = send.clone();

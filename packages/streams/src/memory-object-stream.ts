@@ -397,7 +397,7 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
     this.#isClosed = true;
     const channel = this.#channel;
     channel.sendEnds--;
-    rejectOf(channel.senders, this, (data) => sendEndClosed('reserves' in data ? 'reserve()' : 'send()'));
+    rejectOf(channel.senders, this, ({ reserves }) => sendEndClosed(reserves ? 'reserve()' : 'send()'));
     if (channel.sendEnds > 0) return;
     for (let next = channel.receivers.shift(); next !== undefined; next = channel.receivers.shift()) {
       if (channel.failure === undefined && next.data.iterates) next.resolve({ done: true, value: undefined });

@@ -233,7 +233,9 @@ export class MessageRouter<T> {
         throwErrors(errors);
         return delivered + got.filter(Boolean).length;
       };
-      return chain(Promise.all(waiting), count, options?.signal);
+      const waited = Promise.all(waiting);
+      // However the waiting ends, what callbacks threw is not lost: `count` throws it.
+      return chain(errors === undefined ? waited : waited.catch(() => []), count, options?.signal);
     } catch (error) {
       return rejected(error);
     }

@@ -1141,6 +1141,32 @@ describe('over a network', () => {
     expect(failures).toEqual([]);
   });
 
+  test.each(['the scope of the stream', 'a scope around the closing'])(
+    'a response that is complete is closed, although its close cancels %s',
+    async (which) => {
+      const outcomes: unknown[] = [];
+      const server = createServer((_incoming, outgoing) => {
+        const scope = new CancelScope();
+        outgoing.once('close', () => scope.cancel('the client is gone'));
+        const answer = async (): Promise<void> => {
+          const send = fromNodeWritable<string>(outgoing);
+          await send.send('the answer');
+          if (which === 'the scope of the stream') await send.aclose();
+          else await scope.run(() => send.aclose());
+          outcomes.push('closed', scope.cancelCalled, scope.cancelledCaught);
+        };
+        const answered = which === 'the scope of the stream' ? scope.run(answer) : answer();
+        answered.catch((error: unknown) => outcomes.push(error));
+      });
+      await listening(server, async (port) => {
+        const outgoing = request({ port, host: '127.0.0.1', agent: false }).end();
+        const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+        expect((await collect(fromNodeReadable(response))).map(textOf).join('')).toBe('the answer');
+      });
+      expect(outcomes).toEqual(['closed', true, false]);
+    },
+  );
+
   test('cancelling a scope ends the connection that it reads', async () => {
     const server = createServer((_incoming, outgoing) => outgoing.write('the beginning'));
     await listening(server, async (port) => {

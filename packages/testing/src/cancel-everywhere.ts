@@ -1,6 +1,7 @@
 /** Cancelling a workload at every wait that it has. */
 
-import { checkFunction, checkOptions, describe, putOff } from '@taskscope/core/lowlevel';
+import { CancelScope, InvalidStateError } from '@taskscope/core';
+import { checkFunction, checkOptions, currentScope, describe, putOff } from '@taskscope/core/lowlevel';
 
 import { checkTime, checkWhole } from './arguments.js';
 import { Leftovers } from './leftovers.js';
@@ -52,12 +53,13 @@ export interface CancelEverywhereResult {
  * a lock was lost, only the workload knows: that is what its `check` is for.
  *
  * Waits until all runs have ended. Nothing else should go on meanwhile, such as another test, since it looks
- * at the whole process. It knows waits by their ambient scope, and so finds none in explicit mode.
+ * at the whole process.
  *
  * @param workload - Called for each run. It is the workload itself, an async function; or it makes one, and
  * returns it. It must do the same each time, unless it is in real time.
  * @throws Error when a run fails or leaves something behind. It says what was cancelled where, how to repeat
- * only that, and has what went wrong as its cause. TypeError or RangeError for bad arguments.
+ * only that, and has what went wrong as its cause. InvalidStateError in explicit mode, where nothing tells
+ * which waits are the workload's. TypeError or RangeError for bad arguments.
  *
  * @example
  * ```ts
@@ -94,6 +96,11 @@ export async function cancelEverywhere(
 ): Promise<CancelEverywhereResult> {
   checkFunction(WHERE, 'workload', workload);
   const settings = readOptions(options);
+  if (!(await isAmbient())) {
+    throw new InvalidStateError(
+      `${WHERE}: in explicit mode, nothing tells which waits are the workload's. Run this test in Node, without the condition "browser"`,
+    );
+  }
   const plain = await attempt(workload, settings);
   const waits = plain.steps.length;
   if (waits === 0) throw new Error(`${WHERE}: the workload never waits, so there is nothing to cancel`);
@@ -154,6 +161,11 @@ function checkOneOf(argument: string, value: unknown, allowed: readonly unknown[
   if (allowed.includes(value)) return;
   const list = allowed.map((each) => JSON.stringify(each)).join(', ');
   throw new TypeError(`${WHERE}: ${argument} must be one of ${list}, got ${describe(value)}`);
+}
+
+/** Whether code knows the scope that it runs in. */
+function isAmbient(): Promise<boolean | undefined> {
+  return new CancelScope().run((scope) => currentScope() === scope);
 }
 
 /** Runs the workload once, cancels as planned, and looks whether anything is left. */

@@ -90,7 +90,7 @@ describe('virtualTime()', () => {
     expect(error).toMatchObject({
       name: 'ScopeExitedError',
       message:
-        'outlived the scope in which it began: sleep in "brief"; scope "below" in "brief"; a call in "brief". Is an await missing?',
+        'outlived the scope in which it began: sleep in "brief"; scope "below" in "brief"; checkpoint() in "brief". Is an await missing?',
       cause: { message: 'it was called here, after "brief" had been left' },
     });
     expect(((error as Error).cause as Error).stack).toContain('virtual-time.test.ts');

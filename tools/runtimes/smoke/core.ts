@@ -9,6 +9,7 @@ import {
   allSettled,
   any,
   asCompleted,
+  bindToScope,
   BrokenResourceError,
   BusyResourceError,
   Cancelled,
@@ -101,6 +102,16 @@ export const coreTests: TestsOf<typeof core> = {
           detached(() => currentTask().name),
           'root',
         );
+      },
+      { name: 'main' },
+    );
+  },
+
+  async bindToScope({ ambient }) {
+    await run(
+      async () => {
+        const bound = bindToScope(() => currentTask().name);
+        equal(detached(bound), ambient ? 'main' : 'root');
       },
       { name: 'main' },
     );

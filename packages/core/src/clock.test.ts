@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+
+import { systemClock } from './clock.js';
+
+const HOUR = 3_600_000;
+
+describe('the timer of a timeout that does not happen', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  });
+  afterEach(() => {
+    // Whatever is still pending rings, so nothing is left over for the next test.
+    vi.runAllTimers();
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+
+  /** Schedules something for `inMs` from now, and notes when it was called. */
+  function schedule(inMs: number): { cancel(): void; rang: number[] } {
+    const rang: number[] = [];
+    const timer = systemClock.schedule(performance.now() + inMs, () => rang.push(performance.now()));
+    return { cancel: () => timer.cancel(), rang };
+  }
+
+  test('calls nobody', () => {
+    const timer = schedule(HOUR);
+    timer.cancel();
+    vi.runAllTimers();
+    expect(timer.rang).toEqual([]);
+  });
+
+  test('serves the next that need not ring any earlier, too early at worst', () => {
+    const start = performance.now();
+    schedule(HOUR).cancel();
+    const next = schedule(2 * HOUR);
+    expect(vi.getTimerCount()).toBe(1);
+    vi.runAllTimers();
+    expect(next.rang).toEqual([start + HOUR]);
+  });
+
+  test('is not used by one that has to ring earlier', () => {
+    const start = performance.now();
+    schedule(2 * HOUR).cancel();
+    const next = schedule(HOUR);
+    vi.runAllTimers();
+    expect(next.rang).toEqual([start + HOUR]);
+  });
+
+  test.each([
+    ['the earlier was needed for longer', [2, 1]],
+    ['the later was needed for longer', [1, 2]],
+  ])('is kept of two only if it rings earlier: %s', (_what, hours) => {
+    const start = performance.now();
+    const timers = hours.map((count) => schedule(count * HOUR));
+    for (const timer of timers) timer.cancel();
+    expect(vi.getTimerCount()).toBe(1);
+    const next = schedule(3 * HOUR);
+    vi.runAllTimers();
+    expect(next.rang).toEqual([start + HOUR]);
+  });
+
+  test('is cleared where it is a number, as in browsers, and would keep a page busy', () => {
+    const set = vi.fn(() => 42);
+    const clear = vi.fn();
+    vi.stubGlobal('setTimeout', set);
+    vi.stubGlobal('clearTimeout', clear);
+    schedule(HOUR).cancel();
+    expect(clear.mock.calls).toEqual([[42]]);
+    schedule(HOUR);
+    expect(set).toHaveBeenCalledTimes(2);
+  });
+});
