@@ -197,6 +197,24 @@ describe('work that outlives its scope is adopted by the nearest open scope arou
     expect(await floating).toBeUndefined();
   });
 
+  test('work with a signal, which is told to end if its adopter is cancelled already', async () => {
+    let seen: AbortSignal | undefined;
+    const outer = new CancelScope();
+    await outer.run(async () => {
+      await shield(() => {
+        const floating = withSignal((signal) => {
+          seen = signal;
+          return new Promise<never>(() => {});
+        });
+        floating.catch(() => {});
+        outer.cancel();
+        expect(seen!.aborted).toBe(false);
+      });
+      expect(seen!.aborted).toBe(true);
+      expect(isCancelled(seen!.reason)).toBe(true);
+    });
+  });
+
   test('a deadline of the scope that was left no longer counts, but that of its adopter does', async () => {
     const lot = new ParkingLot();
     const clock = new MockClock();
@@ -476,6 +494,23 @@ describe('escapes: error', () => {
         expect.any(ScopeExitedError),
         expect.any(ScopeExitedError),
       ]);
+    });
+  });
+
+  test('a task group that was open, and ends with nothing but a cancellation, catches that', async () => {
+    const lot = new ParkingLot();
+    await strictly(async () => {
+      let shared: Promise<unknown> | undefined;
+      await new CancelScope().run((scope) => {
+        shared = sleepForever();
+        shared.catch(() => {});
+        scope.cancel();
+      });
+      let floating: Promise<unknown> | undefined;
+      await new CancelScope({ name: 'left' }).run(() => {
+        floating = taskGroup(() => lot.park().catch(() => shared));
+      });
+      expect(await floating).toBeUndefined();
     });
   });
 

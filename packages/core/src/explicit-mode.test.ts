@@ -1,8 +1,6 @@
 /** The package as browsers get it: bundled with the `browser` condition, here run by Node. The browser itself is a step of `npm test`. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -10,20 +8,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 
+import { startServer } from './answering.fixture.js';
 import type * as Fixture from './explicit-mode.fixture.js';
 import { platform } from './platform/browser.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'taskscope-explicit-'));
-const server = createServer((request, response) => {
-  if (request.url === '/answer') response.end('answer');
-});
-await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+const { url } = await startServer();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Bundles for browsers. There, a `node:` import that is reachable cannot be resolved, and fails the build. */
 async function bundle(entry: string): Promise<{ file: string; inputs: string[]; imports: string[] }> {

@@ -277,26 +277,43 @@ function abortingLater(reason: unknown): AbortSignal {
   return controller.signal;
 }
 
-describe('a task that returns a thenable', () => {
-  test.each<[string, PromiseLike<unknown>['then'] | undefined, unknown]>([
-    ['whose then throws: that is its error', throwing('no then'), 'no then'],
+describe('a task that returns what is no good', () => {
+  type Then = (resolve: (value: unknown) => void, reject: (error: unknown) => void) => void;
+  // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+  const thenable = (then: Then) => () => ({ then });
+
+  test.each<[string, () => unknown, unknown]>([
+    ['a thenable whose then() throws', thenable(throwing('no then')), 'no then'],
     [
-      'that settles twice: the first time counts',
-      ((_resolve: unknown, reject: (error: unknown) => void) => (reject('first'), reject('second'))) as never,
+      'a thenable that rejects twice: the first time counts',
+      thenable((_resolve, reject) => {
+        reject('first');
+        reject('second');
+      }),
       'first',
     ],
     [
-      'that settles and then throws: the first counts',
-      ((_resolve: unknown, reject: (error: unknown) => void) => (
-        reject('first'),
-        throwing('second')()
-      )) as never,
+      'a thenable that rejects and then throws: the first counts',
+      thenable((_resolve, reject) => {
+        reject('first');
+        throw new Error('second');
+      }),
       'first',
     ],
-  ])('%s', async (_, then, error) => {
-    // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
-    const thenable = { then } as PromiseLike<unknown>;
-    expect(await errorsOf(taskGroup((tg) => void tg.startSoon(() => thenable)))).toEqual([error]);
+    [
+      'what throws when its then is read',
+      // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+      () => Object.defineProperty({}, 'then', { get: throwing('no') }),
+      'no',
+    ],
+    ['a proxy that throws', hostileProxy, new Error('hands off')],
+    ['a revoked proxy', revokedProxy, expect.any(TypeError)],
+  ])('%s: the group fails with that error', async (_, make, error) => {
+    const test = virtualTime(async () => {
+      expect(await errorsOf(taskGroup((tg) => void tg.startSoon(make)))).toEqual([error]);
+      expect(await errorsOf(taskGroup(make))).toEqual([error]);
+    });
+    await test();
   });
 });
 

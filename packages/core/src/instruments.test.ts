@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { throwing } from './failing.fixture.js';
 import {
-  type Cancelled,
+  Cancelled,
   CancelScope,
   checkpoint,
   currentTask,
@@ -15,7 +15,7 @@ import {
   type TaskInfo,
   withSignal,
 } from './index.js';
-import { addInstrument, ParkingLot, type Instrument } from './lowlevel.js';
+import { addInstrument, ParkingLot, suspend, type Instrument } from './lowlevel.js';
 import { errorOf } from './observing.fixture.js';
 import { warningsDuring } from './process-events.fixture.js';
 import { inPlainOrder } from './schedules.fixture.js';
@@ -397,6 +397,23 @@ describe('where they look', () => {
     expect(record[0]).toMatch(/^first in /);
     expect(record[1]).toMatch(/^main in /);
   });
+});
+
+test('a hook may cancel the scope that adopts a wait, which is undone once', async () => {
+  const adopter = new CancelScope();
+  let undone = 0;
+  let failed: Promise<unknown> | undefined;
+  await run(
+    () =>
+      adopter.run(() =>
+        new CancelScope().run(() => {
+          failed = errorOf(suspend(() => () => void undone++));
+        }),
+      ),
+    { escapes: 'error', instruments: [{ scopeEscaped: () => adopter.cancel() }] },
+  );
+  expect(await failed).toBeInstanceOf(Cancelled);
+  expect(undone).toBe(1);
 });
 
 describe('one that throws', () => {

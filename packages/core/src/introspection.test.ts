@@ -13,13 +13,15 @@ import {
   sleepForever,
   taskGroup,
   taskTree,
+  withSignal,
   type TaskInfo,
   type TaskNode,
   type TaskStatus,
 } from './index.js';
-import { ParkingLot } from './lowlevel.js';
+import { ParkingLot, type Clock, type RunMonitor } from './lowlevel.js';
 import { errorOf } from './observing.fixture.js';
 import { inPlainOrder } from './schedules.fixture.js';
+import { withResolvers } from './with-resolvers.fixture.js';
 
 /** The part of the tree that belongs to this test. */
 function here(): TaskNode {
@@ -293,6 +295,96 @@ describe('taskTree', () => {
   );
 });
 
+describe('a clock may ask whether its run is stuck', () => {
+  /** Asks when `main` has come to wait for something, and cancels it then. */
+  async function isStuck(main: (scope: CancelScope) => unknown): Promise<boolean> {
+    let monitor: RunMonitor | undefined;
+    let answer: boolean | undefined;
+    const clock: Clock = {
+      now: () => 0,
+      schedule: () => ({ cancel() {} }),
+      attach(asked) {
+        monitor = asked;
+        return () => {};
+      },
+    };
+    await run(
+      () =>
+        new CancelScope().run(async (scope) => {
+          setImmediate(() => {
+            answer = monitor!.isStuck();
+            scope.cancel();
+          });
+          await main(scope);
+        }),
+      { clock },
+    );
+    return answer!;
+  }
+
+  /** Something that the runtime does not know of, until `scope` is cancelled. */
+  function bare(scope: CancelScope): Promise<void> {
+    return new Promise((resolve) => scope.signal.addEventListener('abort', () => resolve()));
+  }
+
+  test.each<[string, (scope: CancelScope) => unknown]>([
+    ['it waits for ever', () => sleepForever()],
+    [
+      'it waits for its tasks, which wait',
+      () =>
+        taskGroup((tg) => {
+          tg.startSoon(() => sleepForever());
+          tg.startSoon(() => new CancelScope().run(() => new ParkingLot().park()));
+        }),
+    ],
+    ['it starts a task that never says so', () => taskGroup((tg) => tg.start(() => sleepForever()))],
+    ['it waits in a run inside', () => run(() => sleepForever())],
+  ])('yes: %s', async (_why, main) => {
+    expect(await isStuck(main)).toBe(true);
+  });
+
+  test.each<[string, (scope: CancelScope) => unknown]>([
+    ['it waits for a bare promise', bare],
+    ['it works with a signal', () => withSignal((signal) => bare({ signal } as CancelScope))],
+    ['it sleeps', () => sleep(1)],
+    [
+      'a task waits for a bare promise',
+      (scope) =>
+        taskGroup((tg) => {
+          tg.startSoon(() => sleepForever());
+          tg.startSoon(() => bare(scope));
+        }),
+    ],
+    [
+      'another waits with the signal of one that waits for a bare promise',
+      (scope) =>
+        taskGroup((tg) => {
+          const listening = new CancelScope();
+          tg.startSoon(() => listening.run(() => bare(scope)));
+          tg.startSoon(() => sleepForever({ signal: listening.signal }));
+        }),
+    ],
+  ])('no: %s', async (_why, main) => {
+    expect(await isStuck(main)).toBe(false);
+  });
+
+  test('no: a task outside of it waits for a bare promise, and may wake who is inside', async () => {
+    const outer = new CancelScope();
+    const answers: boolean[] = [];
+    await run(() =>
+      outer.run(() =>
+        taskGroup(async (tg) => {
+          const helper = tg.createTask(() => bare(outer));
+          answers.push(await isStuck(() => sleepForever()));
+          outer.cancel();
+          await helper.wait();
+        }),
+      ),
+    );
+    expect(answers).toEqual([false]);
+  });
+});
+
 describe('formatTaskTree', () => {
   test(
     'draws the tree',
@@ -348,6 +440,29 @@ describe('formatTaskTree', () => {
         { name: 'siblings' },
       );
     }),
+  );
+
+  test(
+    'says of a task that its children wait, and not it itself',
+    virtualTime(() =>
+      taskGroup(async (tg) => {
+        const bare = new CancelScope();
+        const { promise, resolve } = withResolvers<void>();
+        const parent = (): Promise<void> =>
+          taskGroup((inner) => {
+            inner.createTask(() => sleepForever({ signal: bare.signal }), { name: 'child' });
+            return bare.run(() => promise);
+          });
+        tg.createTask(parent, { name: 'parent' });
+        await waitAllTasksBlocked();
+        const lines = formatTaskTree().split('\n');
+        const unknown = /waits for nothing that the runtime knows of$/;
+        expect(lines.find((line) => line.includes('"parent"'))).toMatch(unknown);
+        expect(lines.find((line) => line.includes('"child"'))).not.toMatch(unknown);
+        resolve();
+        tg.cancel();
+      }),
+    ),
   );
 
   test(

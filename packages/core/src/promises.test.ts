@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import { throwing } from './failing.fixture.js';
 import { CancelScope, run, sleepForever } from './index.js';
 import { chain } from './lowlevel.js';
 import { errorOf, unhandledRejections } from './observing.fixture.js';
@@ -9,11 +10,8 @@ describe('chain()', () => {
     expect(await chain(Promise.resolve(20), (n) => n + 1)).toBe(21);
     expect(await chain(Promise.resolve(20), (n) => Promise.resolve(n + 1))).toBe(21);
     const error = new Error('no');
-    const throwing = (): never => {
-      throw error;
-    };
     expect(await errorOf(chain(Promise.reject(error), () => 'tea'))).toBe(error);
-    expect(await errorOf(chain(Promise.resolve(), throwing))).toBe(error);
+    expect(await errorOf(chain(Promise.resolve(), throwing(error)))).toBe(error);
     expect(await errorOf(chain(Promise.resolve(), () => Promise.reject(error)))).toBe(error);
   });
 
@@ -49,12 +47,11 @@ describe('chain()', () => {
   });
 
   describe('with something to do at the end', () => {
-    const failing = (): Promise<never> => Promise.reject(new Error('no'));
     test.each<[string, () => unknown]>([
       ['a value', () => 'tea'],
       ['a promise', () => Promise.resolve('tea')],
-      ['an error', failing],
-      ['a promise of an error', () => Promise.resolve().then(failing)],
+      ['an error', throwing(new Error('no'))],
+      ['a promise of an error', () => Promise.reject(new Error('no'))],
     ])('does it before anybody is told, and fails if that fails: %s', async (_what, then) => {
       const record: string[] = [];
       const end = (): void => void record.push('ended');
@@ -62,17 +59,12 @@ describe('chain()', () => {
       await chain(Promise.resolve(), then, undefined, end).then(told, told);
       expect(record).toEqual(['ended', 'told']);
       const broken = new Error('broken');
-      const breaking = (): never => {
-        throw broken;
-      };
-      expect(await errorOf(chain(Promise.resolve(), then, undefined, breaking))).toBe(broken);
+      expect(await errorOf(chain(Promise.resolve(), then, undefined, throwing(broken)))).toBe(broken);
     });
 
     test('does it not where nothing began', async () => {
       const error = new Error('no');
-      const never = (): never => {
-        throw new Error('it has not begun');
-      };
+      const never = throwing(new Error('it has not begun'));
       expect(await errorOf(chain(Promise.reject(error), () => 'tea', undefined, never))).toBe(error);
     });
   });

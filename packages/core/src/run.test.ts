@@ -39,6 +39,18 @@ describe('the result', () => {
     expect(await run(() => thenable)).toBe(4);
   });
 
+  test('main is given the signal of the run', async () => {
+    const controller = new AbortController();
+    await run(
+      async ({ signal }) => {
+        expect(signal).toBe(currentScope().signal);
+        controller.abort('enough');
+        expect(signal.aborted).toBe(true);
+      },
+      { signal: controller.signal },
+    );
+  });
+
   test('main begins in the call', async () => {
     const order: string[] = [];
     const running = run(() => void order.push('main'));
@@ -369,11 +381,14 @@ describe('a clock', () => {
     expect(record).toEqual(['attached', 'main', 'detached', 'attached', 'detached']);
   });
 
-  test('may end the run: it is cancelled, cleans up, and rejects with that error', async () => {
+  test.each<[string, (sleeping: Promise<never>) => Promise<unknown>]>([
+    ['it is cancelled, cleans up, and rejects with that error', (sleeping) => sleeping],
+    ['also if main takes no notice', (sleeping) => sleeping.catch(() => 'done')],
+  ])('may end the run: %s', async (_how, main) => {
     const failure = new Error('deadlock');
     const record: string[] = [];
     const error = await errorOf(
-      run(() => sleepForever().finally(() => record.push('clean')), {
+      run(() => main(sleepForever().finally(() => record.push('clean'))), {
         clock: {
           now: () => 0,
           schedule: () => ({ cancel: () => {} }),

@@ -295,7 +295,7 @@ export function openScope(cell: Cell): ScopeNode {
   return each.scope;
 }
 
-/** The cell of that scope, or of the innermost section in it around a cell which has not ended. */
+/** The innermost cell, from this one outward, whose scope or section has not been left. */
 export function openCell(cell: Cell): Cell {
   let each = cell;
   while (each.scope === undefined && each.section === undefined) each = each.outer!;

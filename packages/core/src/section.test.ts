@@ -212,6 +212,16 @@ describe('nothing is kept alive', () => {
     ['scopes in sections', (fn: () => Promise<void>) => inSection({}, () => new CancelScope().run(fn))],
     ['sections in scopes', (fn: () => Promise<void>) => new CancelScope().run(() => inSection({}, fn))],
     ['bound callbacks', (fn: () => Promise<void>) => inSection({}, () => bindToScope(fn)())],
+    [
+      'sections that overlap',
+      async (fn: () => Promise<void>) => {
+        void inSection({}, () =>
+          fn()
+            .then(() => nextTurn())
+            .then(() => nextTurn()),
+        );
+      },
+    ],
   ])('by code that goes on from one to the next: %s', async (_name, wrap) => {
     const around = (): number => {
       let count = 0;
@@ -230,6 +240,6 @@ describe('nothing is kept alive', () => {
       await next;
     };
     await run(poll);
-    expect(depths[9]).toBe(depths[1]);
+    expect(depths[9]).toBe(depths[5]);
   });
 });

@@ -47,8 +47,9 @@ export class Section {
   /** What was called has ended. Code that is still running in the section has outlived it. */
   end(): void {
     const cell = this.#cell;
-    // The context that holds the cell may live on; what stands for the section need not.
+    // The context that holds the cell may live on; what stands for the section, and what was left around it, need not.
     cell.section = undefined;
+    cell.outer = openCell(cell.outer!);
     cell.left = { name: this.#name, context: openScope(cell).context, reported: false };
   }
 }

@@ -192,6 +192,8 @@ export class Wait<T> implements Member, WaitInfo {
     attach(this, heir);
     // Not a cancellation: what nobody awaits shall be heard of.
     const error = noteEscape(left.cell, heir, this.label);
+    // An instrument that was told may have cancelled it.
+    if (!this.isPending) return;
     if (error !== undefined) this.#undoWith(error);
     else if (heir.cancellation !== undefined) this.deliver(heir.cancellation);
   }

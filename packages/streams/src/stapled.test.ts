@@ -120,6 +120,13 @@ describe('a StapledObjectStream', () => {
     }
   });
 
+  test('says so also of parts that have no class', () => {
+    const part = Object.assign(Object.create(null), { send() {}, receive() {} }) as Plain;
+    expect(() => new StapledObjectStream<unknown>(part, part).sendNowait('item')).toThrow(
+      /^StapledObjectStream\.sendNowait\(\): the stapled .* has no sendNowait\(\)$/,
+    );
+  });
+
   test('does not mask an error of a part that can', () => {
     const broken = new TypeError('nonexistent is not a function');
     const send = Object.assign(new Plain(), {

@@ -218,6 +218,7 @@ export class WatchReceiver<T> implements AsyncIterable<T> {
       enlist: (listener) =>
         this.#state.queue.enlist(undefined, {
           resolve: (hasChanged) => (hasChanged ? listener.resolve(this.#see()) : listener.reject(ended())),
+          /* v8 ignore next -- a watch only ever resolves those who wait for a change, also when it is closed */
           reject: (error) => listener.reject(error),
         }),
     };

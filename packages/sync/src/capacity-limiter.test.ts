@@ -555,6 +555,16 @@ describe('outside of every task', () => {
     expect(() => limiter.release()).toThrow(InvalidStateError);
     await limiter.run(() => expect(limiter.borrowedTokens).toBe(1));
   });
+
+  test('release() gives back what was acquired there, and nothing on behalf of others', () => {
+    const limiter = new CapacityLimiter(2);
+    limiter.acquireOnBehalfOfNowait('tea');
+    limiter.acquireNowait();
+    limiter.release();
+    expect(limiter.statistics().borrowers).toEqual(['tea']);
+    expect(() => limiter.release()).toThrow(InvalidStateError);
+    expect(limiter.statistics().borrowers).toEqual(['tea']);
+  });
 });
 
 test('bad input is refused, and nothing changes', async () => {

@@ -220,7 +220,8 @@ export class Condition {
     const first = this.#queue.first;
     if (first === undefined) return false;
     first.data.isNotified = true;
-    return this.#access.enqueueFrom(this.#queue);
+    this.#access.enqueueFrom(this.#queue);
+    return true;
   }
 
   #checkHeld(where: string): void {

@@ -134,6 +134,7 @@ export class Future<T> {
               return listener.reject(error);
             }
           },
+          /* v8 ignore next -- a future only ever resolves those who wait for it, whatever it holds */
           reject: (error) => listener.reject(error),
         }),
     };

@@ -100,8 +100,8 @@ export interface LockAccess {
   acquireAs(tenant: Tenant, scope: WaitScope): Promise<Releaser>;
   /** Has those in a condition's queue hear of it, too, when the lock breaks. */
   breakWith(queue: WaitQueue<Releaser, Tenant>): void;
-  /** Moves the first of another queue to the end of its own. Returns whether there was one. */
-  enqueueFrom(queue: WaitQueue<Releaser, Tenant>): boolean;
+  /** Moves the first of a condition's queue, where somebody waits, to the end of its own. It is not broken then. */
+  enqueueFrom(queue: WaitQueue<Releaser, Tenant>): void;
 }
 
 export let accessTo: (lock: Lock) => LockAccess;
@@ -367,8 +367,9 @@ export class Lock {
   }
 
   #brokenError(): BrokenResourceError {
-    const name = this.#tenant === undefined ? '' : ` "${taskOf(this.#tenant.owner).name}"`;
-    return new BrokenResourceError(`the task${name} that held this lock has ended without releasing it`);
+    // It keeps the owner with whom it broke.
+    const { name } = taskOf(this.#tenant!.owner);
+    return new BrokenResourceError(`the task "${name}" that held this lock has ended without releasing it`);
   }
 
   static {
@@ -385,15 +386,9 @@ export class Lock {
       },
       breakWith: (queue) => void lock.#conditions.add(queue),
       enqueueFrom(queue) {
-        if (lock.#isBroken) {
-          const first = queue.shift();
-          first?.reject(lock.#brokenError());
-          return first !== undefined;
-        }
-        if (!queue.shiftTo(lock.#queue)) return false;
+        queue.shiftTo(lock.#queue);
         if (lock.#tenant === undefined) lock.#handOver();
         else lock.#watchOwner();
-        return true;
       },
     });
     endFirstLevel = (lock, tenant) => lock.#leaveFirst(tenant);
