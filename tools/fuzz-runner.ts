@@ -9,7 +9,6 @@
 
 import { relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { flattenErrors } from '@taskscope/core';
 import { TestRunner, type RunnerTestCase } from 'vitest';
 
 const SEED = 'TASKSCOPE_FUZZ_SEED';
@@ -31,6 +30,8 @@ process.env = new Proxy(process.env, {
     if (name === SEED) wasAskedFor = true;
     return name === SEED && seed !== undefined ? `${seed}` : Reflect.get(environment, name);
   },
+  // On the environment itself: what goes through the proxy as a definition, Node refuses.
+  set: (environment, name, value) => Reflect.set(environment, name, value),
 });
 
 // oxlint-disable-next-line import/no-default-export -- vitest looks for it there
@@ -64,8 +65,12 @@ function fileOf(test: RunnerTestCase): string {
 function withSeed(error: unknown, under: number, file: string): unknown {
   const note = `\n\nUnder the schedule of seed ${under}. To repeat it: pnpm fuzz --seed ${under} --only ${file}`;
   if (!(error instanceof Error)) return new Error(String(error) + note, { cause: error });
-  for (const each of error instanceof AggregateError ? flattenErrors(error) : [error]) {
-    if (each instanceof Error && !each.message.includes(note)) each.message += note;
-  }
+  for (const each of leavesOf(error)) if (!each.message.includes(note)) each.message += note;
   return error;
+}
+
+/** By itself: core must not be loaded here, where a test that has it in explicit mode comes later. */
+function leavesOf(error: unknown): Error[] {
+  if (error instanceof AggregateError) return error.errors.flatMap(leavesOf);
+  return error instanceof Error ? [error] : [];
 }

@@ -209,8 +209,10 @@ export function detached<T>(fn: () => T): T {
 // oxlint-disable-next-line typescript/no-explicit-any -- a function with any parameters
 export function bindToScope<F extends (...args: any[]) => unknown>(fn: F): F {
   checkFunction('bindToScope()', 'fn', fn);
-  const cell = openCell(storage.getStore() ?? root.cell);
+  const scope = peekScope().cell;
+  const cell = openCell(storage.getStore() ?? scope);
   return function bound(this: unknown, ...args: unknown[]): unknown {
-    return storage.run(cell, () => fn.apply(this, args));
+    // It is tied to the scope, and so it is in a section of that only until that ends.
+    return storage.run(scope.left === undefined ? openCell(cell) : cell, () => fn.apply(this, args));
   } as F;
 }

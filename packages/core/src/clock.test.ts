@@ -60,8 +60,8 @@ describe('the timer of a timeout that does not happen', () => {
   });
 
   test('is cleared where it is a number, as in browsers, and would keep a page busy', () => {
-    const set = vi.fn(() => 42);
-    const clear = vi.fn();
+    const set = vi.fn<() => number>(() => 42);
+    const clear = vi.fn<(timer: number) => void>();
     vi.stubGlobal('setTimeout', set);
     vi.stubGlobal('clearTimeout', clear);
     schedule(HOUR).cancel();

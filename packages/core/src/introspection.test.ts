@@ -322,9 +322,9 @@ describe('a clock may ask whether its run is stuck', () => {
     return answer!;
   }
 
-  /** Something that the runtime does not know of, until `scope` is cancelled. */
-  function bare(scope: CancelScope): Promise<void> {
-    return new Promise((resolve) => scope.signal.addEventListener('abort', () => resolve()));
+  /** Something that the runtime does not know of, until the signal of a scope aborts. */
+  function bare({ signal }: { signal: AbortSignal }): Promise<void> {
+    return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
   }
 
   test.each<[string, (scope: CancelScope) => unknown]>([
@@ -345,7 +345,7 @@ describe('a clock may ask whether its run is stuck', () => {
 
   test.each<[string, (scope: CancelScope) => unknown]>([
     ['it waits for a bare promise', bare],
-    ['it works with a signal', () => withSignal((signal) => bare({ signal } as CancelScope))],
+    ['it works with a signal', () => withSignal((signal) => bare({ signal }))],
     ['it sleeps', () => sleep(1)],
     [
       'a task waits for a bare promise',

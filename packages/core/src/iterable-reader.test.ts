@@ -1,6 +1,7 @@
 import { virtualTime } from '@taskscope/testing';
 import { describe, expect, test } from 'vitest';
 
+import { throwing } from './failing.fixture.js';
 import { moveOnAfter, sleep } from './index.js';
 import { readIterable } from './lowlevel.js';
 import { errorOf } from './observing.fixture.js';
@@ -62,7 +63,10 @@ describe('nextNow()', () => {
         }),
       };
     };
-    const [read, unread] = [readIterable('example()', source('read')), readIterable('example()', source('unread'))];
+    const [read, unread] = [
+      readIterable('example()', source('read')),
+      readIterable('example()', source('unread')),
+    ];
     for (const reader of [read, read, unread]) reader.nextNow();
     await read.close();
     await unread.close();
@@ -71,12 +75,8 @@ describe('nextNow()', () => {
 
   test('throws what the source throws, once', () => {
     const error = new Error('the disk');
-    const reader = readIterable(
-      'example()',
-      (function* (): Generator<never> {
-        throw error;
-      })(),
-    );
+    const steps = [throwing(error), (): IteratorResult<never> => ({ done: true, value: undefined })];
+    const reader = readIterable('example()', { [Symbol.iterator]: () => ({ next: () => steps.shift()!() }) });
     expect(() => reader.nextNow()).toThrow(error);
     expect(reader.nextNow()).toEqual({ done: true, value: undefined });
   });

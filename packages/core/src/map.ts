@@ -102,7 +102,8 @@ export function map<T, R>(
             if (running >= limit) await placeFreed.park({ ...inGroup, label: 'a free place in map()' });
             if (!hasBudget()) await new Promise<void>(putOff);
             if (isOver) break;
-            const step = nextNow() ?? (await source.next(inGroup));
+            let step = nextNow();
+            if (step === undefined) step = await source.next(inGroup);
             if (isOver || step.done === true) break;
             running++;
             const index = count++;

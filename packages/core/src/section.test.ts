@@ -172,6 +172,31 @@ describe('a section', () => {
   );
 
   test(
+    'is around a bound callback as long as it lasts, which goes on in the scope afterwards',
+    virtualTime(async () => {
+      const [outer, inner] = [{}, {}];
+      const inside = async (): Promise<boolean[]> => {
+        await checkpoint();
+        return [isInside(outer), isInside(inner)];
+      };
+      let bound!: typeof inside;
+      await inSection(outer, async () => {
+        await inSection(inner, async () => {
+          bound = bindToScope(inside);
+          expect(await detached(() => bound())).toEqual([true, true]);
+        });
+        expect(await detached(() => bound())).toEqual([true, false]);
+      });
+      expect(await detached(() => bound())).toEqual([false, false]);
+    }),
+  );
+
+  test('is around nothing where there is no context: outside of every run, as always in explicit mode', () => {
+    expect(storage.getStore()).toBeUndefined();
+    expect(findSection(() => true)).toBeUndefined();
+  });
+
+  test(
     'opens no scope and no task',
     virtualTime(async () => {
       const [scope, task] = [currentScope(), currentTask()];

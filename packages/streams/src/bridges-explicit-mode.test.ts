@@ -1,6 +1,13 @@
 /** Browsers: nothing is ambient, so bridges and what is made from other streams are told their scope. */
 
-import { Cancelled, CancelScope, ClosedResourceError, EndOfStream, run } from '@taskscope/core';
+import {
+  Cancelled,
+  CancelScope,
+  ClosedResourceError,
+  EndOfStream,
+  InvalidStateError,
+  run,
+} from '@taskscope/core';
 import { currentScope } from '@taskscope/core/lowlevel';
 import { describe, expect, test, vi } from 'vitest';
 
@@ -15,15 +22,26 @@ import {
   StapledObjectStream,
   TextReceiveStream,
   TextStream,
+  toNodeReadable,
   toReadableStream,
   toWritableStream,
 } from './index.js';
 
 vi.mock('../../core/src/platform/node.js', () => import('../../core/src/platform/browser.js'));
+vi.mock('./platform/node.js', () => import('./platform/browser.js'));
 
 test('nothing is ambient', async () => {
   const root = currentScope();
   await run(() => new CancelScope().run(() => expect(currentScope()).toBe(root)));
+});
+
+test('there are no streams of Node, and toNodeReadable() says what to do', () => {
+  const [, receive] = createMemoryObjectStream<string>();
+  expect(() => toNodeReadable(receive)).toThrow(
+    new InvalidStateError(
+      'toNodeReadable(): this platform has no node:stream. Use toReadableStream(), which works everywhere',
+    ),
+  );
 });
 
 describe('a wait with the signal of a scope is cancelled with it, and loses nothing', () => {

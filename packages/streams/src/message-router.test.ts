@@ -29,6 +29,20 @@ function drain<T>(subscription: Subscription<T>): T[] {
   return items;
 }
 
+test(
+  'a router that is disposed of is closed: its subscriptions end',
+  virtualTime(async () => {
+    let subscription: Subscription<number>;
+    {
+      using router = new MessageRouter<number>();
+      subscription = router.subscribe();
+      router.publishNowait(1);
+    }
+    expect(drain(subscription)).toEqual([1]);
+    expect(subscription.tryReceive()).toEqual({ ok: false, ended: true });
+  }),
+);
+
 describe('publishing', () => {
   test(
     'reaches every subscription, in order, and says how many it reached',

@@ -624,6 +624,23 @@ describe('fromNodeWritable()', () => {
   );
 
   test(
+    'of a stream that somebody has ended, and that is still writing, can send nothing',
+    virtualTime(async () => {
+      const { writable, begun, proceed } = sink();
+      writable.write(1);
+      writable.end();
+      const send = fromNodeWritable<number>(writable);
+      const error = await errorOf(send.send(2));
+      expect(error).toBeInstanceOf(BrokenResourceError);
+      expect((error as Error).message).toBe('the stream of Node was ended by somebody else');
+      await proceed();
+      expect(begun).toEqual([1]);
+      expect(writable.writableFinished).toBe(true);
+      await send.aclose();
+    }),
+  );
+
+  test(
     'passes on an error of the stream as it is to those who wait, and to later ones',
     virtualTime(async () => {
       const { writable, proceed } = sink();

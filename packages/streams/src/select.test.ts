@@ -505,6 +505,22 @@ describe('a rendezvous between two selections', () => {
       expect(waiting(stream)).toBe(0);
     }),
   );
+
+  test(
+    'receives from one who waits to send behind it, when the place of a permit is free again',
+    virtualTime(async () => {
+      const stream = createMemoryObjectStream<string>();
+      const [send, receive] = stream;
+      const selected = select({ put: send.onSend('tea'), get: receive.onReceive() });
+      const permit = await send.reserve();
+      const sending = send.send('milk');
+      expect(waiting(stream)).toBe(3);
+      permit[Symbol.dispose]();
+      expect(await selected).toEqual({ key: 'get', value: 'milk' });
+      await sending;
+      expect(waiting(stream)).toBe(0);
+    }),
+  );
 });
 
 describe('a selection that is decided while it begins to wait', () => {

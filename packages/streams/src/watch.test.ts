@@ -191,6 +191,22 @@ describe('changed()', () => {
   );
 
   test(
+    'fails a selection with EndOfStream, whether it is closed before or during, but not before the last was seen',
+    virtualTime(async () => {
+      const [sender, receiver] = createWatch(0);
+      const selected = errorOf(select({ level: receiver.onChange() }));
+      sender.close();
+      expect(await selected).toBeInstanceOf(EndOfStream);
+      expect(await errorOf(select({ level: receiver.onChange() }))).toBeInstanceOf(EndOfStream);
+      const [other, seeing] = createWatch(0);
+      other.set(1);
+      other.close();
+      expect(await select({ level: seeing.onChange() })).toEqual({ key: 'level', value: 1 });
+      expect(await errorOf(select({ level: seeing.onChange() }))).toBeInstanceOf(EndOfStream);
+    }),
+  );
+
+  test(
     'rejects with EndOfStream when there will be no change, but not before the last was seen',
     virtualTime(async () => {
       const [sender, receiver] = createWatch(0);

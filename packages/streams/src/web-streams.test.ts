@@ -795,6 +795,20 @@ describe('fromWritableStream()', () => {
   );
 
   test(
+    'fails who comes to send in the moment in which the stream does',
+    virtualTime(async () => {
+      let controller: WritableStreamDefaultController;
+      const send = fromWritableStream(
+        new WritableStream<number>({ start: (given) => void (controller = given) }),
+      );
+      await send.send(1);
+      const failure = new Error('broken wire');
+      controller!.error(failure);
+      expect(await errorOf(send.send(2))).toBe(failure);
+    }),
+  );
+
+  test(
     'has as much in flight as the strategy of the stream says',
     virtualTime(async () => {
       const { writable, begun, proceed } = sink({ highWaterMark: 3 });
