@@ -151,6 +151,20 @@ test('options are an object or absent', () => {
   }
 });
 
+test('for a bare string or number instead of options, the message says what is meant, if the function tells', () => {
+  for (const [value, cure] of [
+    [5, '. Write { size: 5 }'],
+    ['tea', '. Write { size: "tea" }'],
+    [null, ''],
+    [true, ''],
+    [() => {}, ''],
+  ] as const) {
+    expect(thrown(() => checkOptions('f()', value, 'size'))).toEqual(
+      new TypeError(`f(): options must be an object, got ${shown(value)}${cure}`),
+    );
+  }
+});
+
 test('names are strings or absent', () => {
   expect(thrown(() => checkName('f()', undefined))).toBeUndefined();
   expect(thrown(() => checkName('f()', ''))).toBeUndefined();

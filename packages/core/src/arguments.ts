@@ -126,6 +126,7 @@ export function checkBoolean(where: string, argument: string, value: unknown): v
  * mistake.
  *
  * @param where - The name of the function that was called.
+ * @param option - The option that somebody means who gives a bare string or number, for the message.
  * @throws TypeError
  *
  * @example
@@ -137,9 +138,14 @@ export function checkBoolean(where: string, argument: string, value: unknown): v
  * assert.throws(() => checkOptions('brew()', null), /brew\(\): options must be an object, got null/);
  * ```
  */
-export function checkOptions(where: string, value: unknown): void {
+export function checkOptions(where: string, value: unknown, option?: string): void {
   if (value !== undefined && (typeof value !== 'object' || value === null)) {
-    throw new TypeError(`${where}: options must be an object, got ${describe(value)}`);
+    const got = describe(value);
+    const cure =
+      option !== undefined && (typeof value === 'string' || typeof value === 'number')
+        ? `. Write { ${option}: ${got} }`
+        : '';
+    throw new TypeError(`${where}: options must be an object, got ${got}${cure}`);
   }
 }
 

@@ -185,6 +185,9 @@ describe('the limit', () => {
       expect(failed).toBeInstanceOf(error);
       expect((failed as Error).message).toMatch(/map\(\): options\.limit must be/);
     }
+    expect(await errorOf(map([1], never, 2 as never))).toEqual(
+      new TypeError('map(): options must be an object, got 2. Write { limit: 2 }'),
+    );
   });
 });
 

@@ -20,11 +20,14 @@ export interface MapOptions extends WaitOptions {
 }
 
 /**
- * Calls `fn` with every item, in at most `limit` tasks at a time; a task that is done with its item may go on with the
- * next. When one fails the others are cancelled and awaited.
+ * Calls `fn` with every item, in at most `limit` tasks at a time. When one fails the others are cancelled and awaited.
+ *
+ * A task that is done with its item may go on with the next, so what belongs to the task carries over: `currentTask()`,
+ * its signal, and a lock or token that was not released.
  *
  * Waits until all have ended. The source is read only as far as there are tasks free, and its `return()` is
- * called when reading stops early.
+ * called when reading stops early. Without a limit as many items as one turn of the event loop has time for may be read
+ * before `fn` is called with the first.
  *
  * @param items - An iterable or async iterable.
  * @param fn - Called with the item, its index, and the signal of the task that it is in.
@@ -51,7 +54,7 @@ export function map<T, R>(
   const where = 'map()';
   try {
     checkFunction(where, 'fn', fn);
-    checkOptions(where, options);
+    checkOptions(where, options, 'limit');
     const { limit = Infinity } = options ?? {};
     checkCount(where, 'options.limit', limit, 1);
     const source = readIterable(where, items);

@@ -1610,7 +1610,10 @@ describe('misuse', () => {
       );
       await taskGroup(async (tg) => {
         expect(() => tg.createTask(() => {}, { name: 1 as never })).toThrow(/options\.name must be a string/);
-        expect(() => tg.createTask(() => {}, 'name' as never)).toThrow(/options must be an object/);
+        expect(() => tg.createTask(() => {}, 'tea' as never)).toThrow(/got "tea"\. Write \{ name: "tea" \}$/);
+        await expect(tg.startTask(() => {}, 'tea' as never)).rejects.toThrow(
+          /got "tea"\. Write \{ name: "tea" \}$/,
+        );
         expect(await errorOf(tg.startTask(() => {}, { name: 1 as never }))).toBeInstanceOf(TypeError);
         expect(() => tg.startSoon(undefined as never)).toThrow(/got undefined/);
       });

@@ -185,7 +185,7 @@ class Group<T> implements TaskGroup, StartingPlace {
 
   createTask<R>(fn: (task: TaskContext) => R | PromiseLike<R>, options?: TaskOptions): TaskHandle<R> {
     checkFunction('TaskGroup.createTask()', 'fn', fn);
-    checkOptions('TaskGroup.createTask()', options);
+    checkOptions('TaskGroup.createTask()', options, 'name');
     checkName('TaskGroup.createTask()', options?.name);
     this.#checkOpen('createTask');
     this.#running++;
@@ -210,7 +210,7 @@ class Group<T> implements TaskGroup, StartingPlace {
   ): Promise<TaskHandle<R, V>> {
     try {
       checkFunction('TaskGroup.startTask()', 'fn', fn);
-      checkOptions('TaskGroup.startTask()', options);
+      checkOptions('TaskGroup.startTask()', options, 'name');
       checkName('TaskGroup.startTask()', options?.name);
       this.#checkOpen('startTask');
       return startChild(this, this.#startingParent(), options?.name ?? nameOf(fn), fn, [], (task) => task);

@@ -121,6 +121,16 @@ describe('createMemoryObjectStream()', () => {
   });
 });
 
+test('an end is not constructed by itself', () => {
+  for (const { constructor } of createMemoryObjectStream()) {
+    expect(() => Reflect.construct(constructor, [])).toThrow(
+      new TypeError(
+        `${constructor.name} is not constructed by users: call createMemoryObjectStream() instead`,
+      ),
+    );
+  }
+});
+
 describe('a rendezvous', () => {
   test(
     'keeps a sender waiting until its item is received',
@@ -543,8 +553,12 @@ describe('closing the sending end', () => {
       ] as const) {
         const error = await errorOf((async () => use())());
         expect(error).toBeInstanceOf(ClosedResourceError);
+        const cure =
+          method === 'clone'
+            ? 'Clone it before it is closed: tasks begin later than startSoon() returns'
+            : 'Give everyone who sends a clone() of their own';
         expect((error as Error).message).toBe(
-          `MemoryObjectSendStream.${method}(): this end of the stream is closed. Give everyone who sends a clone() of their own`,
+          `MemoryObjectSendStream.${method}(): this end of the stream is closed. ${cure}`,
         );
       }
       expect(drain(receive)).toEqual([]);
@@ -658,8 +672,12 @@ describe('closing the receiving end', () => {
       ] as const) {
         const error = await errorOf((async () => use())());
         expect(error).toBeInstanceOf(ClosedResourceError);
+        const cure =
+          method === 'clone'
+            ? 'Clone it before it is closed: tasks begin later than startSoon() returns'
+            : 'Give everyone who receives a clone() of their own; to end the stream, close the sending end';
         expect((error as Error).message).toBe(
-          `MemoryObjectReceiveStream.${method}(): this end of the stream is closed. Give everyone who receives a clone() of their own`,
+          `MemoryObjectReceiveStream.${method}(): this end of the stream is closed. ${cure}`,
         );
       }
     }),

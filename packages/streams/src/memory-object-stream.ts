@@ -253,6 +253,9 @@ let newSendStream: <T>(channel: Channel<T>) => MemoryObjectSendStream<T>;
 let newReceiveStream: <T>(channel: Channel<T>) => MemoryObjectReceiveStream<T>;
 let newPermit: <T>(channel: Channel<T>, end: MemoryObjectSendStream<T>) => Permit<T>;
 
+/** In JavaScript nothing else keeps anybody from calling a private constructor. */
+const NOT_CONSTRUCTED = 'is not constructed by users: call createMemoryObjectStream() instead';
+
 /**
  * The sending end of a memory object stream. Closing it, by `using` for instance, ends the other side when
  * it was the last.
@@ -276,6 +279,7 @@ export class MemoryObjectSendStream<T> implements ObjectSendStream<T>, Disposabl
 
   private constructor(channel: Channel<T>) {
     this.#channel = channel;
+    if (channel === undefined) throw new TypeError(`MemoryObjectSendStream ${NOT_CONSTRUCTED}`);
     channel.sendEnds++;
   }
 
@@ -509,6 +513,7 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
 
   private constructor(channel: Channel<T>) {
     this.#channel = channel;
+    if (channel === undefined) throw new TypeError(`MemoryObjectReceiveStream ${NOT_CONSTRUCTED}`);
     channel.receiveEnds++;
   }
 
@@ -738,9 +743,12 @@ function rejectOf<D extends { readonly end: unknown }>(
   }
 }
 
+const END_CLOSED = 'this end of the stream is closed';
+const CLONE_BEFORE = 'Clone it before it is closed: tasks begin later than startSoon() returns';
+
 function sendEndClosed(method: string): ClosedResourceError {
   return new ClosedResourceError(
-    `MemoryObjectSendStream.${method}: this end of the stream is closed. Give everyone who sends a clone() of their own`,
+    `MemoryObjectSendStream.${method}: ${END_CLOSED}. ${method === 'clone()' ? CLONE_BEFORE : 'Give everyone who sends a clone() of their own'}`,
   );
 }
 
@@ -750,7 +758,7 @@ function receiveEndClosed(
 ): ClosedResourceError {
   return new ClosedResourceError(
     subscription === undefined
-      ? `MemoryObjectReceiveStream.${method}: this end of the stream is closed. Give everyone who receives a clone() of their own`
+      ? `MemoryObjectReceiveStream.${method}: ${END_CLOSED}. ${method === 'clone()' ? CLONE_BEFORE : 'Give everyone who receives a clone() of their own; to end the stream, close the sending end'}`
       : `Subscription.${method}: "${subscription}" is closed`,
   );
 }
