@@ -2,13 +2,7 @@
 
 import { peekScope } from './ambient.js';
 import { checkFunction, checkOptions, checkTime, describe, isThenable } from './arguments.js';
-import {
-  CancelScope,
-  causeOf,
-  runScope,
-  timedScope,
-  type ScopeOptions,
-} from './cancel-scope.js';
+import { CancelScope, causeOf, runScope, timedScope, type ScopeOptions } from './cancel-scope.js';
 import { Cancelled, TimeoutError } from './errors.js';
 import type { ScopeNode } from './scope-tree.js';
 import { rejected } from './promises.js';
