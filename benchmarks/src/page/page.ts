@@ -309,9 +309,18 @@ function platformSection(all: readonly NamedResults[]): string {
   };
   return `## What the platform takes
 
-What taskscope cannot do without, in a context that holds one value. A task and a scope each enter a context, once; a wait looks the context
-up, and is awaited; what a lock or a limiter hands over is an object. So these are parts of every figure above, and where a mark is not met
-they say how much of it could be won at all.
+What taskscope cannot do without, in a context that holds one value. These are parts of every figure above, and where a mark is not met they
+say how much of it could be won at all:
+
+- **A task and a scope each enter a context**, once: so do \`spawn\`, \`all\`, timeouts, and a limiter, whose \`run()\` has to know whether it is
+  called inside of itself. p-limit does not look; an AbortController with a timer neither waits nor knows who is inside.
+- **A wait looks the context up**, to know what can cancel it: so does each send and each receive, beside a channel that cannot be cancelled.
+- **What a lock or a semaphore gives is an object** that gives back once and no more, and a promise made for an object costs more than one
+  that is there. async-sema gives everybody the same token, knows no owner, and cannot be cancelled.
+- **A sleeping task is an async function in a context of its own**, before taskscope has added anything: the task, its scope, and the wait.
+- **Cancelling many** is mostly a matter of the heap: all that they hold becomes garbage at once. The call that cancels makes one error for
+  all of them; each one's own \`cancel()\` takes a stack, so that one can see who did it.
+- **rxjs** calls its subscribers, and buffers nothing for them.
 
 ${table(
   ['', ...all.map(({ name }) => name)],
