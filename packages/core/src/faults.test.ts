@@ -306,6 +306,12 @@ describe('a task that returns what is no good', () => {
       () => Object.defineProperty({}, 'then', { get: throwing('no') }),
       'no',
     ],
+    [
+      'a promise whose then() throws',
+      // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+      () => Object.defineProperty(Promise.resolve(), 'then', { value: throwing('no then') }),
+      'no then',
+    ],
     ['a proxy that throws', hostileProxy, new Error('hands off')],
     ['a revoked proxy', revokedProxy, expect.any(TypeError)],
   ])('%s: the group fails with that error', async (_, make, error) => {

@@ -155,18 +155,19 @@ class Group<T> implements TaskGroup, StartingPlace {
     let result: T | Promise<T>;
     try {
       result = invoke(this.scope.cell, body, [this]);
+      if (result instanceof Promise) {
+        // In here, since a promise may have a then() of its own, which throws.
+        result.then(
+          (value) => this.#bodyEnded(value),
+          (error: unknown) => this.#bodyFailed(error),
+        );
+        return this.#exit;
+      }
     } catch (error) {
       this.#bodyFailed(error);
       return this.#exit;
     }
-    if (result instanceof Promise) {
-      result.then(
-        (value) => this.#bodyEnded(value),
-        (error: unknown) => this.#bodyFailed(error),
-      );
-    } else {
-      this.#bodyEnded(result);
-    }
+    this.#bodyEnded(result);
     return this.#exit;
   }
 

@@ -108,18 +108,19 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     let result: T | Promise<T>;
     try {
       result = invoke(this.scope.cell, fn, args);
+      if (result instanceof Promise) {
+        // In here, since a promise may have a then() of its own, which throws.
+        result.then(
+          (value) => this.#finished(value),
+          (error: unknown) => this.#failed(error),
+        );
+        return;
+      }
     } catch (error) {
       this.#failed(error);
       return;
     }
-    if (result instanceof Promise) {
-      result.then(
-        (value) => this.#finished(value),
-        (error: unknown) => this.#failed(error),
-      );
-    } else {
-      this.#finished(result);
-    }
+    this.#finished(result);
   }
 
   #finished(value: T): void {
