@@ -1,7 +1,7 @@
 /** A program that takes long to clean up. */
 
 import { cleanup, run, sleep } from '@taskscope/core';
-import { interruption } from './interrupt.js';
+import { interruption } from '../../interruption.js';
 
 async function main(): Promise<void> {
   try {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Interrupted } from './interrupt.js';
+import { Interrupted } from '../../interruption.js';
 import { startProgram } from '../../program.fixture.js';
 
 test('the exit code is that of a shell', () => {

@@ -6,7 +6,7 @@ import { CommanderError } from 'commander';
 import { parseArguments, type Arguments } from './arguments.js';
 import { findDuplicates } from './find-duplicates.js';
 import { Findings, type Progress } from './findings.js';
-import { Interrupted, interruption } from './interrupt.js';
+import { Interrupted, interruption } from '../../interruption.js';
 import { showProgress } from './progress.js';
 import { jsonReport, textReport } from './report.js';
 

@@ -5,9 +5,9 @@ import { Event } from '@taskscope/sync';
 import { CommanderError } from 'commander';
 import { parseArguments, type Arguments } from './arguments.js';
 import { demonstrate } from './demonstration.js';
-import { interruption } from './interrupt.js';
+import { interruptionEvent } from '../../interruption.js';
 import { Proxy } from './proxy.js';
-import { CannotListenError, serve } from './server.js';
+import { CannotListenError, serve } from '../../http-server.js';
 import { Upstreams } from './upstreams.js';
 
 async function main(args: Arguments, interrupted: Event): Promise<void> {
@@ -65,7 +65,7 @@ async function main(args: Arguments, interrupted: Event): Promise<void> {
 
 try {
   const args = parseArguments(process.argv.slice(2));
-  const interrupted = interruption();
+  const interrupted = interruptionEvent();
   await catchErrors(
     () => run(() => main(args, interrupted), { name: 'http-proxy' }),
     [

@@ -7,7 +7,7 @@ import { run, taskGroup } from '@taskscope/core';
 import { Event } from '@taskscope/sync';
 import { expect, test, vi } from 'vitest';
 import { Proxy, type ProxyOptions } from './proxy.js';
-import { serve } from './server.js';
+import { serve } from '../../http-server.js';
 import { LARGE, Upstreams } from './upstreams.js';
 
 vi.setConfig({ testTimeout: 30_000 });

@@ -6,9 +6,9 @@ import type { Event } from '@taskscope/sync';
 import { CommanderError } from 'commander';
 import { parseArguments, type Arguments } from './arguments.js';
 import { PriceFeed } from './feed.js';
-import { interruption } from './interrupt.js';
+import { interruptionEvent } from '../../interruption.js';
 import { replay } from './replay.js';
-import { CannotListenError, serve } from './server.js';
+import { CannotListenError, serve } from '../../http-server.js';
 import { PriceService } from './service.js';
 
 async function main({ ticks, speed, grace, ...address }: Arguments, interrupted: Event): Promise<void> {
@@ -42,7 +42,7 @@ async function main({ ticks, speed, grace, ...address }: Arguments, interrupted:
 
 try {
   const args = parseArguments(process.argv.slice(2));
-  const interrupted = interruption();
+  const interrupted = interruptionEvent();
   await catchErrors(
     () => run(() => main(args, interrupted), { name: 'price-feed' }),
     [

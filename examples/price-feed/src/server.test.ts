@@ -8,7 +8,7 @@ import { cancelEverywhere } from '@taskscope/testing';
 import { describe, expect, test, vi } from 'vitest';
 import { ask, ignore, listen } from './client.fixture.js';
 import { PriceFeed } from './feed.js';
-import { CannotListenError, serve, type Handler } from './server.js';
+import { CannotListenError, serve, type Handler } from '../../http-server.js';
 import { PriceService, type ServiceOptions } from './service.js';
 
 vi.setConfig({ testTimeout: 60_000 });

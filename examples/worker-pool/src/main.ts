@@ -5,7 +5,7 @@ import { currentTime, rethrowSingle, run } from '@taskscope/core';
 import { CommanderError } from 'commander';
 import { parseArguments, type Arguments } from './arguments.js';
 import { deliver, DeliveryError } from './deliver.js';
-import { Interrupted, interruption } from './interrupt.js';
+import { Interrupted, interruption } from '../../interruption.js';
 import { formatJobs, type Job } from './jobs.js';
 import { WorkerPool } from './pool.js';
 import { startReceivers } from './receivers.js';

@@ -183,16 +183,15 @@ export class ScopeNode implements Member, Due {
     refresh(this);
   }
 
-  /** Cancels this scope. The first cancellation stands. */
-  cancel(source: CancelSource, reason: unknown): void {
+  /** Cancels this scope. The first cancellation stands. `hasStack`: see `createCancelled`. */
+  cancel(source: CancelSource, reason: unknown, hasStack?: boolean): void {
     if (this.ownCancellation !== undefined) return;
-    this.cancelWith(createCancelled(messageFor(this, source, reason), source, reason));
+    this.cancelWith(createCancelled(messageFor(this, source, reason), source, reason, hasStack));
   }
 
   /** The same, as `cancel()` by the runtime: there is no caller whom a stack could show. */
   end(reason: string): void {
-    if (this.ownCancellation !== undefined) return;
-    this.cancelWith(createCancelled(messageFor(this, 'cancel', reason), 'cancel', reason, false));
+    this.cancel('cancel', reason, false);
   }
 
   /** A signal that the scope is linked to has aborted. */

@@ -1,6 +1,7 @@
-/** Ctrl-C. */
+/** Ctrl-C and SIGTERM. */
 
 import { constants } from 'node:os';
+import { Event } from '@taskscope/sync';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
@@ -18,16 +19,25 @@ export class Interrupted extends Error {
   }
 }
 
-/**
- * An AbortSignal for `run()` that aborts at the first Ctrl-C. After that the signals mean again what they
- * usually mean, so a second Ctrl-C kills the process, whatever it is doing.
- */
+/** An AbortSignal for `run()` that aborts at the first Ctrl-C. A second one kills the process. */
 export function interruption(): AbortSignal {
   const controller = new AbortController();
+  atFirstSignal((signal) => controller.abort(new Interrupted(signal)));
+  return controller.signal;
+}
+
+/** An event that is set at the first Ctrl-C, for a service that then ends by itself. A second one kills the process. */
+export function interruptionEvent(): Event {
+  const interrupted = new Event();
+  atFirstSignal(() => interrupted.set());
+  return interrupted;
+}
+
+/** After the first, the signals mean again what they usually mean: the end of the process, whatever it is doing. */
+function atFirstSignal(act: (signal: NodeJS.Signals) => void): void {
   const interrupt = (signal: NodeJS.Signals): void => {
     for (const each of SIGNALS) process.off(each, interrupt);
-    controller.abort(new Interrupted(signal));
+    act(signal);
   };
   for (const each of SIGNALS) process.on(each, interrupt);
-  return controller.signal;
 }
