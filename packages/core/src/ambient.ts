@@ -147,11 +147,16 @@ export function invoke<A extends unknown[], R>(
   fn: (...args: A) => R | PromiseLike<R>,
   args: A,
 ): R | Promise<R> {
-  return storage.run(cell, call<A, R>, fn, args);
+  return storage.run(cell, () => settled(fn(...args)));
 }
 
-function call<A extends unknown[], R>(fn: (...args: A) => R | PromiseLike<R>, args: A): R | Promise<R> {
-  return settled(fn(...args));
+/** The same at the end of a microtask: the rest of it may run in that scope, too. */
+export function invokeLast<A extends unknown[], R>(
+  cell: Cell,
+  fn: (...args: A) => R | PromiseLike<R>,
+  args: A,
+): R | Promise<R> {
+  return storage.runLast(cell, () => settled(fn(...args)));
 }
 
 /**

@@ -418,6 +418,21 @@ describe('escapes: error', () => {
     });
   });
 
+  test('what a failed task sets off, by the signal of its group, is no escape from the task', async () => {
+    const broken = new Error('broken');
+    let swept: Promise<unknown> | undefined;
+    const group = strictly(() =>
+      taskGroup((tg) => {
+        tg.startSoon(() => Promise.reject(broken));
+        tg.cancelScope.signal.addEventListener('abort', () => {
+          swept = new CancelScope({ shield: true }).run(() => 'swept');
+        });
+      }),
+    );
+    await expect(group).rejects.toMatchObject({ errors: [broken] });
+    expect(await swept).toBe('swept');
+  });
+
   test('a wait that was pending is taken out of its queue and rejects', async () => {
     const lot = new ParkingLot();
     const controller = new AbortController();

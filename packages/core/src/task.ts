@@ -1,13 +1,13 @@
 /** A task: a function that runs concurrently with others, in a scope of its own. */
 
-import { invoke, newTaskId, peekScope, scopeOfWait, type WaitOptions } from './ambient.js';
+import { invokeLast, newTaskId, peekScope, scopeOfWait, storage, type WaitOptions } from './ambient.js';
 import { checkOptions } from './arguments.js';
 import { InvalidStateError, messageOf, TaskCancelled, TaskFailed, TaskNotFinished } from './errors.js';
 import { notify, observing } from './instruments.js';
 import { ParkingLot } from './parking-lot.js';
 import { completed } from './operations.js';
 import { CAUGHT, isCancellationOf, leaveWithError, strayCancellation } from './scope-exit.js';
-import { ScopeNode } from './scope-tree.js';
+import { openCell, ScopeNode } from './scope-tree.js';
 import { DONE, ignore, rejected } from './promises.js';
 import { refusal } from './suspend.js';
 import { runExitActions, type TaskRecord } from './task-exit.js';
@@ -107,7 +107,7 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     if (observing.count > 0) notify(this.scope.context.observers, 'taskStarted', this);
     let result: T | Promise<T>;
     try {
-      result = invoke(this.scope.cell, fn, args);
+      result = invokeLast(this.scope.cell, fn, args);
       if (result instanceof Promise) {
         // In here, since a promise may have a then() of its own, which throws.
         result.then(
@@ -139,7 +139,9 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     // Those who wait for this task learn how it ended before its failure cancels them.
     this.#ended(isCancellation ? 'cancelled' : 'failed', rest === CAUGHT || isCancellation ? cause : rest);
     if (rest === CAUGHT) this.owner.taskEnded(this);
-    else this.owner.taskFailed(this, rest, isCancellation);
+    else if (isCancellation) this.owner.taskFailed(this, rest, true);
+    // This cancels others, so that listeners of their signals are called: not in the context of a task that has ended.
+    else storage.runLast(openCell(this.scope.cell), () => this.owner.taskFailed(this, rest, false));
   }
 
   #ended(state: 'finished' | 'cancelled' | 'failed', outcome: unknown): void {

@@ -6,7 +6,8 @@ export const platform: Platform = {
   createStorage<T>(): ContextStorage<T> {
     return {
       getStore: () => undefined,
-      run: (_store, fn, ...args) => fn(...args),
+      run: (_store, fn) => fn(),
+      runLast: (_store, fn) => fn(),
     };
   },
   nextTurn(fn: () => void): void {

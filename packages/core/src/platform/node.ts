@@ -1,15 +1,67 @@
 /** Ambient mode: Node, Bun, Deno and every other platform that has AsyncLocalStorage. */
 
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import process from 'node:process';
 
 import type { ContextStorage, Platform } from './platform.js';
 
 const outside = AsyncLocalStorage.snapshot();
 
+/** By `AsyncLocalStorage.run()`. */
+class RunStorage<T> implements ContextStorage<T> {
+  protected readonly storage = new AsyncLocalStorage<T | undefined>();
+
+  getStore(): T | undefined {
+    return this.storage.getStore();
+  }
+
+  run<R>(store: T, fn: () => R): R {
+    return this.storage.run(store, fn);
+  }
+
+  runLast<R>(store: T, fn: () => R): R {
+    return this.run(store, fn);
+  }
+}
+
+/**
+ * Without `run()`, which in Node 24 and later copies all that the context holds, to enter, and once more to come back. A
+ * resource has kept the context to which it comes back, so there is one copy; and at the end of a microtask nobody comes back.
+ */
+class ResourceStorage<T> extends RunStorage<T> {
+  override run<R>(store: T, fn: () => R): R {
+    return new AsyncResource('taskscope').runInAsyncScope(this.runLast<R>, this, store, fn);
+  }
+
+  override runLast<R>(store: T, fn: () => R): R {
+    this.storage.enterWith(store);
+    return fn();
+  }
+}
+
+export function createStorage<T>(byResource: boolean): ContextStorage<T> {
+  return byResource ? new ResourceStorage<T>() : new RunStorage<T>();
+}
+
+/**
+ * Whether what runs has a context, as in Node 24 and later, and not the resource in which it runs: then what is entered by
+ * `enterWith()` ends with the microtask.
+ */
+function hasContextFrames(): boolean {
+  const storage = new AsyncLocalStorage<boolean>();
+  const resource = new AsyncResource('taskscope');
+  resource.runInAsyncScope(() => storage.enterWith(true));
+  const hasLeft = resource.runInAsyncScope(() => storage.getStore()) === undefined;
+  storage.disable();
+  return hasLeft;
+}
+
+// In Deno a resource costs more than it saves.
+const prefersResources = process.versions.deno === undefined && hasContextFrames();
+
 export const platform: Platform = {
   createStorage<T>(): ContextStorage<T> {
-    return new AsyncLocalStorage<T | undefined>();
+    return createStorage<T>(prefersResources);
   },
   nextTurn(fn: () => void): void {
     setImmediate(fn);

@@ -14,8 +14,13 @@ export interface Platform {
   warn(message: string): void;
 }
 
-/** The part of `AsyncLocalStorage` that the runtime uses. */
+/** What the runtime needs of an `AsyncLocalStorage`. */
 export interface ContextStorage<T> {
   getStore(): T | undefined;
-  run<R, A extends unknown[]>(store: T | undefined, fn: (...args: A) => R, ...args: A): R;
+  /** Calls `fn` in a context that holds `store`, and comes back to the one that was there. */
+  run<R>(store: T, fn: () => R): R;
+  /**
+   * The same at the end of a microtask, where it need not come back: the rest of the microtask may run in the new context, too.
+   */
+  runLast<R>(store: T, fn: () => R): R;
 }
