@@ -65,19 +65,25 @@ describe.each([
 test('what runLast() enters is not there any more in the next microtask', async () => {
   const storage = platform.createStorage<string>();
   const ready = Promise.resolve();
-  const seen: unknown[] = [];
+  const seen: Record<string, string | undefined> = {};
   const last = ready.then(() =>
     storage.runLast('store', async () => {
       await ready;
-      seen.push(storage.getStore());
+      seen['inside'] = storage.getStore();
     }),
   );
-  await ready.then(() => seen.push(storage.getStore()));
-  queueMicrotask(() => seen.push(storage.getStore()));
+  void ready.then(() => (seen['a reaction'] = storage.getStore()));
+  queueMicrotask(() => (seen['a callback'] = storage.getStore()));
   await ready;
-  seen.push(storage.getStore());
+  seen['another function'] = storage.getStore();
   await last;
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  seen.push(storage.getStore());
-  expect(seen.toSorted()).toEqual(['store', undefined, undefined, undefined, undefined]);
+  await new Promise((resolve) => setImmediate(resolve));
+  seen['another turn'] = storage.getStore();
+  expect(seen).toEqual({
+    'a callback': undefined,
+    'a reaction': undefined,
+    'another function': undefined,
+    'another turn': undefined,
+    inside: 'store',
+  });
 });

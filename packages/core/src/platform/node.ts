@@ -30,13 +30,17 @@ class RunStorage<T> implements ContextStorage<T> {
  */
 class ResourceStorage<T> extends RunStorage<T> {
   override run<R>(store: T, fn: () => R): R {
-    return new AsyncResource('taskscope').runInAsyncScope(this.runLast<R>, this, store, fn);
+    return new AsyncResource('taskscope').runInAsyncScope(enter<T, R>, undefined, this.storage, store, fn);
   }
 
   override runLast<R>(store: T, fn: () => R): R {
-    this.storage.enterWith(store);
-    return fn();
+    return enter(this.storage, store, fn);
   }
+}
+
+function enter<T, R>(storage: AsyncLocalStorage<T | undefined>, store: T, fn: () => R): R {
+  storage.enterWith(store);
+  return fn();
 }
 
 export function createStorage<T>(byResource: boolean): ContextStorage<T> {
