@@ -110,10 +110,7 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
       result = invokeLast(this.scope.cell, fn, args);
       if (result instanceof Promise) {
         // In here, since a promise may have a then() of its own, which throws.
-        result.then(
-          (value) => this.#finished(value),
-          (error: unknown) => this.#failed(error),
-        );
+        result.then(this.#finished.bind(this), this.#failed.bind(this));
         return;
       }
     } catch (error) {
