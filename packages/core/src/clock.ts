@@ -3,9 +3,6 @@
 import { turnBegins } from './turn.js';
 import { platform } from '#platform';
 
-// Looked up once, since in Node the global is an accessor.
-const { performance } = globalThis;
-
 /**
  * What a run takes its time from. Testing replaces it with a virtual one.
  *
