@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -11,7 +12,6 @@ class Entry implements Due {
   readonly name: string;
   dueAt: number;
   heapIndex = -1;
-  heapOrder = 0;
   readonly #served: Entry[];
   readonly #onDue: ((entry: Entry) => void) | undefined;
 
@@ -175,6 +175,72 @@ describe('entries', () => {
     expect(a.heapIndex).toBe(-1);
     clock.moveTo(10);
     expect(names()).toBe('');
+  });
+});
+
+describe('among many', () => {
+  const COUNT = 1_000;
+  /** Each time from 1 to COUNT once, in no order. */
+  const times = Array.from({ length: COUNT }, (_, index) => ((index * 7_919) % COUNT) + 1);
+
+  test('the rest is served in order, whichever are removed', () => {
+    for (const isKept of [
+      (at: number) => at % 10 === 0,
+      (at: number) => at % 10 !== 0,
+      (at: number) => at > 900,
+      (at: number) => at <= 100,
+      (at: number) => at === COUNT,
+    ]) {
+      const { clock, queue, names, add } = setUp();
+      const entries = times.map((at) => add(`${at}`, at));
+      const kept = entries.filter((entry) => isKept(entry.dueAt));
+      for (const entry of entries) if (!isKept(entry.dueAt)) queue.remove(entry);
+      expect(queue.size).toBe(kept.length);
+      expect(clock.pending).toBe(1);
+      for (const at of [COUNT / 2, COUNT]) clock.moveTo(at);
+      const order = kept.map((entry) => entry.dueAt).toSorted((a, b) => a - b);
+      expect(names()).toBe(order.join(' '));
+      expect([queue.size, clock.pending]).toEqual([0, 0]);
+    }
+  });
+
+  test('those for the same time are served in the order of adding, whichever are removed', () => {
+    const { clock, queue, names, add } = setUp();
+    const entries = times.map((at) => add(`${at}`, 10));
+    for (const entry of entries) if (Number(entry.name) % 3 !== 0) queue.remove(entry);
+    clock.moveTo(10);
+    expect(names()).toBe(times.filter((at) => at % 3 === 0).join(' '));
+  });
+
+  test('the queue works on when all have been removed, or served', () => {
+    const { clock, queue, served, names, add } = setUp();
+    for (const entry of times.map((at) => add(`${at}`, at))) queue.remove(entry);
+    expect([queue.size, clock.pending]).toEqual([0, 0]);
+    for (const at of times) add(`${at}`, at);
+    clock.moveTo(COUNT);
+    expect(served).toHaveLength(COUNT);
+    served.length = 0;
+    for (const at of [30, 10, 20]) add(`${at}`, COUNT + at);
+    clock.moveTo(2 * COUNT);
+    expect(names()).toBe('10 20 30');
+  });
+
+  test('what was removed is not held', async () => {
+    const { queue, add } = setUp();
+    const refs: WeakRef<object>[] = [];
+    const addOnly = (at: number): void => {
+      const entry = add(`${at}`, at);
+      refs.push(new WeakRef(entry));
+      queue.remove(entry);
+    };
+    for (const at of times) {
+      if (at % 4 === 0) add(`${at}`, at);
+      else addOnly(at);
+    }
+    await nextTurn();
+    globalThis.gc!();
+    expect(refs.filter((ref) => ref.deref() !== undefined)).toEqual([]);
+    expect(queue.size).toBe(COUNT / 4);
   });
 });
 

@@ -1,11 +1,16 @@
 /**
- * All that is due at some time, of all tasks that share a clock: one binary heap and one platform timer,
- * for the earliest entry.
+ * All that is due at some time, of all tasks that share a clock: one heap and one platform timer, for the
+ * earliest entry.
  *
- * Entries are the scopes and waits themselves: each knows its own place in the heap, so it is taken out
- * without a search. When the earliest entry is taken out the timer stays: it wakes too early, finds nothing
- * due and is set again, which is cheaper than a new timer for each timeout that did not happen. Only when
- * the heap is empty is it cancelled, since it would keep the process alive.
+ * Entries are the scopes and waits themselves: each knows its own place in the heap. One that is taken out
+ * leaves a hole there, since most are taken out before their time, and to close each hole at once would be
+ * most of what it costs to cancel a sleeper. The holes are closed together when they are more than half of
+ * the heap. The times are kept beside the entries, so that to compare them touches no entry, and so that a
+ * hole still has one.
+ *
+ * When the earliest entry is taken out the timer stays: it wakes too early, finds nothing due and is set
+ * again, which is cheaper than a new timer for each timeout that did not happen. Only when there is no entry
+ * is it cancelled, since it would keep the process alive.
  */
 
 import type { Clock } from './clock.js';
@@ -13,18 +18,34 @@ import { callSafely } from './turn.js';
 
 /** Something that is due at a time. */
 export interface Due {
+  /** Is not changed while it is in the queue. */
   dueAt: number;
   /** Its place in the heap, or -1. Belongs to the queue. */
   heapIndex: number;
-  /** Entries for the same time are served in the order in which they were added. Belongs to the queue. */
-  heapOrder: number;
   due(): void;
 }
 
+/** How many children a place of the heap has: with four it is half as deep as with two, and they lie side by side. */
+const CHILDREN = 4;
+
+/** So many holes are left alone, however few entries there are. */
+const HOLES_KEPT = 32;
+
+/** So much room beyond the last place is kept, however few there are: to give it back and to take it again costs more. */
+const ROOM_KEPT = 64;
+
 export class DeadlineQueue {
   readonly clock: Clock;
-  readonly #heap: Due[] = [];
-  #order = 0;
+  // The heap: what is in each place, when it is due, and as which it was added, since entries for the same time are
+  // served in that order.
+  readonly #entries: (Due | undefined)[] = [];
+  readonly #times: number[] = [];
+  readonly #orders: number[] = [];
+  /** How many places the heap has. The last of them is no hole. */
+  #places = 0;
+  /** How many of them are no holes. */
+  #size = 0;
+  #lastOrder = 0;
   #timer: { cancel(): void } | undefined;
   #timerAt = Infinity;
   #serving = false;
@@ -35,16 +56,19 @@ export class DeadlineQueue {
 
   /** How many entries there are. */
   get size(): number {
-    return this.#heap.length;
+    return this.#size;
   }
 
   /** Adds an entry that is not in the queue. One for Infinity never comes and takes no place. */
   add(entry: Due): void {
-    if (entry.dueAt === Infinity) return;
-    entry.heapOrder = this.#order++;
-    this.#heap.push(entry);
-    this.#up(this.#heap.length - 1, entry);
-    this.#setTimer();
+    const { dueAt } = entry;
+    if (dueAt === Infinity) return;
+    this.#size++;
+    const index = this.#places++;
+    this.#put(index, entry, dueAt, ++this.#lastOrder);
+    this.#up(index);
+    // Nothing that was there before is due before the timer.
+    if (dueAt < this.#timerAt) this.#setTimer();
   }
 
   /** Takes an entry out, if it is in. */
@@ -52,9 +76,10 @@ export class DeadlineQueue {
     const index = entry.heapIndex;
     if (index === -1) return;
     entry.heapIndex = -1;
-    const last = this.#heap.pop()!;
-    if (last !== entry) this.#place(index, last);
-    if (this.#heap.length === 0) this.#stopTimer();
+    this.#entries[index] = undefined;
+    if (--this.#size === 0) this.#stopTimer();
+    if (index === this.#places - 1) this.#dropLast();
+    else if (this.#places > 2 * this.#size + HOLES_KEPT) this.#closeHoles();
   }
 
   /**
@@ -66,8 +91,12 @@ export class DeadlineQueue {
     this.#serving = true;
     try {
       const now = this.clock.now();
-      for (let first = this.#heap[0]; first !== undefined && first.dueAt <= now; first = this.#heap[0]) {
-        this.remove(first);
+      while (this.#size > 0 && this.#times[0]! <= now) {
+        const first = this.#entries[0];
+        this.#dropFirst();
+        if (first === undefined) continue;
+        first.heapIndex = -1;
+        this.#size--;
         callSafely(() => first.due());
       }
     } finally {
@@ -83,11 +112,17 @@ export class DeadlineQueue {
   };
 
   #setTimer(): void {
-    const first = this.#heap[0];
-    if (first === undefined || this.#serving || first.dueAt >= this.#timerAt) return;
+    if (this.#serving) return;
+    if (this.#size === 0) {
+      this.#stopTimer();
+      return;
+    }
+    while (this.#entries[0] === undefined) this.#dropFirst();
+    const first = this.#times[0]!;
+    if (first >= this.#timerAt) return;
     this.#timer?.cancel();
-    this.#timerAt = first.dueAt;
-    this.#timer = this.clock.schedule(first.dueAt, this.#wake);
+    this.#timerAt = first;
+    this.#timer = this.clock.schedule(first, this.#wake);
   }
 
   #stopTimer(): void {
@@ -96,44 +131,91 @@ export class DeadlineQueue {
     this.#timerAt = Infinity;
   }
 
-  /** Puts an entry into the free place `index`, from where it may have to move in either direction. */
-  #place(index: number, entry: Due): void {
-    const parent = this.#heap[(index - 1) >> 1];
-    if (index > 0 && before(entry, parent!)) this.#up(index, entry);
-    else this.#down(index, entry);
+  /** Takes away the first place of the heap, whatever is in it. */
+  #dropFirst(): void {
+    const last = this.#places - 1;
+    this.#move(last, 0);
+    this.#entries[last] = undefined;
+    this.#dropLast();
+    this.#down(0);
   }
 
-  #up(index: number, entry: Due): void {
-    const heap = this.#heap;
-    while (index > 0) {
-      const parentIndex = (index - 1) >> 1;
-      const parent = heap[parentIndex]!;
-      if (!before(entry, parent)) break;
-      heap[index] = parent;
-      parent.heapIndex = index;
-      index = parentIndex;
+  /** Takes away the last place, which is a hole by now, and the holes before it. */
+  #dropLast(): void {
+    const entries = this.#entries;
+    let places = this.#places;
+    do places--;
+    while (places > 0 && entries[places - 1] === undefined);
+    this.#places = places;
+    if (entries.length > 4 * places + ROOM_KEPT) this.#giveBackRoom();
+  }
+
+  #closeHoles(): void {
+    let places = 0;
+    for (let index = 0; index < this.#places; index++) {
+      if (this.#entries[index] !== undefined) this.#move(index, places++);
     }
-    heap[index] = entry;
-    entry.heapIndex = index;
+    this.#places = places;
+    this.#giveBackRoom();
+    for (let index = parentOf(places - 1); index >= 0; index--) this.#down(index);
   }
 
-  #down(index: number, entry: Due): void {
-    const heap = this.#heap;
+  #giveBackRoom(): void {
+    this.#entries.length = this.#times.length = this.#orders.length = this.#places;
+  }
+
+  /** What is in a place moves up to where it belongs. */
+  #up(start: number): void {
+    let index = start;
+    for (let parent = parentOf(index); index > 0 && this.#isBefore(index, parent); parent = parentOf(index)) {
+      this.#swap(index, parent);
+      index = parent;
+    }
+  }
+
+  /** The same, downward. */
+  #down(start: number): void {
+    const places = this.#places;
+    let index = start;
     for (;;) {
-      let childIndex = 2 * index + 1;
-      if (childIndex >= heap.length) break;
-      if (childIndex + 1 < heap.length && before(heap[childIndex + 1]!, heap[childIndex]!)) childIndex++;
-      const child = heap[childIndex]!;
-      if (!before(child, entry)) break;
-      heap[index] = child;
-      child.heapIndex = index;
-      index = childIndex;
+      const firstChild = CHILDREN * index + 1;
+      const end = Math.min(firstChild + CHILDREN, places);
+      let earliest = index;
+      for (let child = firstChild; child < end; child++) {
+        if (this.#isBefore(child, earliest)) earliest = child;
+      }
+      if (earliest === index) break;
+      this.#swap(index, earliest);
+      index = earliest;
     }
-    heap[index] = entry;
-    entry.heapIndex = index;
+  }
+
+  #isBefore(index: number, other: number): boolean {
+    const time = this.#times[index]!;
+    const otherTime = this.#times[other]!;
+    return time < otherTime || (time === otherTime && this.#orders[index]! < this.#orders[other]!);
+  }
+
+  #swap(index: number, other: number): void {
+    const entry = this.#entries[index];
+    const time = this.#times[index]!;
+    const order = this.#orders[index]!;
+    this.#move(other, index);
+    this.#put(other, entry, time, order);
+  }
+
+  #move(from: number, to: number): void {
+    this.#put(to, this.#entries[from], this.#times[from]!, this.#orders[from]!);
+  }
+
+  #put(index: number, entry: Due | undefined, time: number, order: number): void {
+    this.#entries[index] = entry;
+    this.#times[index] = time;
+    this.#orders[index] = order;
+    if (entry !== undefined) entry.heapIndex = index;
   }
 }
 
-function before(a: Due, b: Due): boolean {
-  return a.dueAt < b.dueAt || (a.dueAt === b.dueAt && a.heapOrder < b.heapOrder);
+function parentOf(index: number): number {
+  return (index - 1) >> 2; // four children
 }

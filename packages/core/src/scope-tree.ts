@@ -127,7 +127,6 @@ export class ScopeNode implements Member, Due {
   facade: unknown = undefined;
   dueAt: number = Infinity;
   heapIndex = -1;
-  heapOrder = 0;
 
   constructor(kind: ScopeKind, name: string, context: RunContext, task: TaskInfo) {
     this.kind = kind;

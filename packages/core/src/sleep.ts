@@ -11,7 +11,6 @@ import { putOff } from './turn.js';
 class SleepWait extends Wait<void> implements Due, Undo {
   readonly dueAt: number;
   heapIndex = -1;
-  heapOrder = 0;
 
   constructor(label: string, scope: ScopeNode, dueAt: number, options: WaitOptions | undefined) {
     super(label, scope);
@@ -153,7 +152,7 @@ export function callAt(deadline: number, fn: () => void): Disposable {
   checkTime('callAt()', 'deadline', deadline);
   checkFunction('callAt()', 'fn', fn);
   const { deadlines } = peekScope().context;
-  const entry: Due = { dueAt: deadline, heapIndex: -1, heapOrder: 0, due: fn };
+  const entry: Due = { dueAt: deadline, heapIndex: -1, due: fn };
   deadlines.add(entry);
   return {
     [Symbol.dispose](): void {
