@@ -1,7 +1,7 @@
 /** What becomes of an error when it leaves a scope. */
 
 import { flattenErrors, isGroup, withoutErrors } from './error-groups.js';
-import { cancellationOf, InvalidStateError, isBareAbortError, isCancellation } from './errors.js';
+import { Cancelled, cancellationOf, InvalidStateError, isBareAbortError, isCancellation } from './errors.js';
 import { isCancellationIn, type ScopeNode } from './scope-tree.js';
 
 /** Says that nothing is left of an error: it was a cancellation, and the scope has caught it. */
@@ -24,6 +24,12 @@ export function leaveWithError(scope: ScopeNode, error: unknown): unknown {
   const handedOut = scope.controller !== undefined;
   scope.leave();
   if (cancellation === undefined) return error;
+  // By far the most frequent case.
+  if (error instanceof Cancelled) {
+    if (!catches) return error;
+    scope.caught = true;
+    return CAUGHT;
+  }
   const isBareAbort = (leaf: unknown): boolean => handedOut && isBareAbortError(leaf);
   if (!catches) return handedOut ? without(error, isBareAbort, cancellation) : error;
   const rest = without(error, (leaf) => isCancellation(leaf) || isBareAbort(leaf), CAUGHT);
@@ -33,6 +39,7 @@ export function leaveWithError(scope: ScopeNode, error: unknown): unknown {
 
 /** Whether an error that ended a task or the body of a group is nothing but a cancellation. */
 export function isCancellationOf(scope: ScopeNode, error: unknown): boolean {
+  if (error instanceof Cancelled) return true;
   return without(error, (leaf) => isCancellationIn(scope, leaf), CAUGHT) === CAUGHT;
 }
 
