@@ -109,8 +109,8 @@ export const mutations: readonly Mutation[] = [
     id: 'cancellation-passes',
     breaks: 'A scope does not catch its cancellation, which goes on outward.',
     file: 'packages/core/src/scope-exit.ts',
-    text: '(leaf) => isCancellation(leaf) || isBareAbort(leaf)',
-    instead: 'isBareAbort',
+    text: 'if (!catches) return error;',
+    instead: 'return error;',
     caughtBy: 'traces',
   },
   {
