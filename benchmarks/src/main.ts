@@ -21,8 +21,8 @@ const USAGE = `pnpm bench [--only GROUP[,GROUP…]] [--runs N] [--quick] [--json
   --compare BASE  instead of the peers, another build of taskscope: a git revision, or a folder with built packages
   --help          shows this`;
 
-const FULL: Effort = { runs: 5, time: 100, warmup: 250 };
-const QUICK: Effort = { runs: 3, time: 25, warmup: 75 };
+const FULL: Effort = { runs: 5, time: 100, warmup: 100 };
+const QUICK: Effort = { runs: 3, time: 25, warmup: 25 };
 
 const { only, quick, json, base, effort, comparisons } = readOptions(
   USAGE,

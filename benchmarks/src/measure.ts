@@ -11,7 +11,7 @@ export interface Effort {
   readonly runs: number;
   /** Milliseconds of a turn. */
   readonly time: number;
-  /** Milliseconds before the first turn, for the compiler; 0: none. */
+  /** Milliseconds before each turn, for the compiler; 0: none. */
   readonly warmup: number;
 }
 
@@ -56,7 +56,7 @@ export async function measure(workload: Workload, effort: Effort): Promise<Findi
   for (let round = 0; round < effort.runs; round++) {
     for (let i = 0; i < contenders.length; i++) {
       const index = (i + round) % contenders.length;
-      turns[index]!.push(await takeTurn(workload, contenders[index]!, effort, round === 0));
+      turns[index]!.push(await takeTurn(workload, contenders[index]!, effort));
     }
   }
   const medians = turns.map((samples) => samples.map(median));
@@ -83,33 +83,19 @@ export async function measure(workload: Workload, effort: Effort): Promise<Findi
   };
 }
 
-/**
- * One turn: nanoseconds or bytes an operation, for each time that the workload was run.
- *
- * @param isFirst - Whether the contender has to warm up.
- */
-export async function takeTurn(
-  workload: Workload,
-  contender: Contender,
-  effort: Effort,
-  isFirst: boolean,
-): Promise<number[]> {
-  if (workload.measure === 'memory') return await weigh(workload, contender, isFirst);
-  return await time(workload, contender, effort, isFirst);
+/** One turn: nanoseconds or bytes an operation, for each time that the workload was run. */
+export async function takeTurn(workload: Workload, contender: Contender, effort: Effort): Promise<number[]> {
+  return workload.measure === 'memory' ? weigh(workload, contender) : time(workload, contender, effort);
 }
 
-async function time(
-  workload: Workload,
-  contender: Contender,
-  effort: Effort,
-  isFirst: boolean,
-): Promise<number[]> {
-  // So that nobody pays for the garbage of others.
+async function time(workload: Workload, contender: Contender, effort: Effort): Promise<number[]> {
+  // So that nobody pays for the garbage of others. It takes compiled code along that has not run for a while, so each turn
+  // has to warm up anew.
   collectGarbage();
   const bench = new Bench({
     time: effort.time,
     iterations: 1,
-    warmup: isFirst && effort.warmup > 0,
+    warmup: effort.warmup > 0,
     warmupTime: effort.warmup,
     warmupIterations: 1,
     retainSamples: true,
@@ -131,9 +117,9 @@ async function time(
   return result.latency.samples.map((milliseconds) => (milliseconds * 1e6) / workload.operations);
 }
 
-async function weigh(workload: Workload, contender: Contender, isFirst: boolean): Promise<number[]> {
+async function weigh(workload: Workload, contender: Contender): Promise<number[]> {
   // What is only there once, and compiled code, is no part of a task.
-  if (isFirst) await cancelOnce(workload, contender);
+  await cancelOnce(workload, contender);
   const before = await heapUsed();
   let after = before;
   await cancelOnce(workload, contender, async () => {

@@ -16,7 +16,7 @@ for (const { name, workloads } of groups) {
   if (!only.includes(name)) continue;
   for (const workload of workloads) {
     const canMeasure = workload.measure !== 'memory' || canCollectGarbage;
-    const samples = canMeasure ? await takeTurn(workload, workload.contenders[0]!, effort, true) : [];
+    const samples = canMeasure ? await takeTurn(workload, workload.contenders[0]!, effort) : [];
     medians.push(canMeasure ? median(samples) : null);
   }
 }
