@@ -20,6 +20,7 @@ import {
   type Member,
   type ScopeNode,
 } from './scope-tree.js';
+import type { WakeScheduler } from './run-context.js';
 import { linkSignal, type SignalLink } from './signal-link.js';
 import { ignore, rejected, silence } from './promises.js';
 import { hasBudget, noteActivity, putOff } from './turn.js';
@@ -140,9 +141,10 @@ export class Wait<T> implements Member, WaitInfo {
    */
   resolve(value: T): boolean {
     if (this.owner === undefined) return false;
-    if (hasBudget('hand-over')) return this.resolveNow(value);
+    const mayWakeNow = hasBudget('hand-over');
     this.#end();
-    putOff(() => this.#wake(value));
+    if (mayWakeNow) this.#wake(value);
+    else this.#wakeInNextTurn(value);
     return true;
   }
 
@@ -201,7 +203,18 @@ export class Wait<T> implements Member, WaitInfo {
   #wake(value: T): void {
     const { scheduler } = this.scope.context;
     if (scheduler === undefined) this.resolvePromise(value);
-    else scheduler.ready(() => this.resolvePromise(value));
+    else this.#wakeBy(scheduler, value);
+  }
+
+  // These are functions of their own since the engine makes the context of a closure when a function is entered, not when it
+  // gets to the closure.
+
+  #wakeBy(scheduler: WakeScheduler, value: T): void {
+    scheduler.ready(() => this.resolvePromise(value));
+  }
+
+  #wakeInNextTurn(value: T): void {
+    putOff(() => this.#wake(value));
   }
 
   #settleWith(error: unknown): void {
