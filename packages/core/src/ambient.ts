@@ -88,7 +88,10 @@ export function currentScopeNode(where: string): ScopeNode {
 /** The scope of a wait with options. In explicit mode, a scope's signal stands for the scope. */
 export function scopeOfWait(where: string, options: WaitOptions | undefined): ScopeNode {
   const signal = options?.signal;
-  if (signal === undefined) return currentScopeNode(where);
+  return signal === undefined ? currentScopeNode(where) : scopeOfSignal(where, signal);
+}
+
+function scopeOfSignal(where: string, signal: AbortSignal): ScopeNode {
   checkSignal(where, signal);
   if (storage.getStore() === undefined) {
     const cell = cellOfSignal(signal);

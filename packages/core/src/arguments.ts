@@ -140,13 +140,17 @@ export function checkBoolean(where: string, argument: string, value: unknown): v
  */
 export function checkOptions(where: string, value: unknown, option?: string): void {
   if (value !== undefined && (typeof value !== 'object' || value === null)) {
-    const got = describe(value);
-    const cure =
-      option !== undefined && (typeof value === 'string' || typeof value === 'number')
-        ? `. Write { ${option}: ${got} }`
-        : '';
-    throw new TypeError(`${where}: options must be an object, got ${got}${cure}`);
+    throw notOptions(where, value, option);
   }
+}
+
+function notOptions(where: string, value: unknown, option: string | undefined): TypeError {
+  const got = describe(value);
+  const cure =
+    option !== undefined && (typeof value === 'string' || typeof value === 'number')
+      ? `. Write { ${option}: ${got} }`
+      : '';
+  return new TypeError(`${where}: options must be an object, got ${got}${cure}`);
 }
 
 export function checkName(where: string, value: unknown): void {

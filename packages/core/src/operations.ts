@@ -7,7 +7,7 @@
  *   `ParkingLot` or in a `WaitQueue`.
  */
 
-import { scopeOfWait as scopeNodeOfWait, type WaitOptions } from './ambient.js';
+import { currentScopeNode, scopeOfWait as scopeNodeOfWait, type WaitOptions } from './ambient.js';
 import { checkOptions } from './arguments.js';
 import type { TaskInfo } from './instruments.js';
 import { DONE } from './promises.js';
@@ -40,6 +40,7 @@ export interface WaitScope {
  * ```
  */
 export function scopeOfWait(where: string, options?: WaitOptions): WaitScope {
+  if (options === undefined) return currentScopeNode(where);
   checkOptions(where, options);
   return scopeNodeOfWait(where, options);
 }
@@ -66,7 +67,9 @@ export function scopeOfWait(where: string, options?: WaitOptions): WaitScope {
  * ```
  */
 export function refusal(where: string, scope: WaitScope, options?: WaitOptions): Promise<never> | undefined {
-  return refusalIn(where, scope as ScopeNode, options);
+  const node = scope as ScopeNode;
+  if (options === undefined && node.cancellation === undefined) return undefined;
+  return refusalIn(where, node, options);
 }
 
 /**

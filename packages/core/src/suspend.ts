@@ -33,7 +33,10 @@ export function refusal(
 ): Promise<never> | undefined {
   if (scope.cancellation !== undefined) return refused(scope.cancellation);
   const signal = options?.signal;
-  if (signal === undefined) return undefined;
+  return signal === undefined ? undefined : refusalBy(where, signal);
+}
+
+function refusalBy(where: string, signal: AbortSignal): Promise<never> | undefined {
   checkSignal(where, signal);
   const cell = cellOfSignal(signal);
   if (cell !== undefined) {
@@ -124,8 +127,8 @@ export class Wait<T> implements Member, WaitInfo {
     if (options?.signal !== undefined) this.signalLink = linkSignal(this, scope, options.signal);
     attach(this, scope);
     noteActivity();
-    if (observing.count > 0) notify(scope.context.observers, 'waitStarted', this);
-    return this.isPending;
+    if (observing.count > 0) this.tell('waitStarted');
+    return this.owner !== undefined;
   }
 
   get task(): TaskInfo {
@@ -142,25 +145,25 @@ export class Wait<T> implements Member, WaitInfo {
   resolve(value: T): boolean {
     if (this.owner === undefined) return false;
     const mayWakeNow = hasBudget('hand-over');
-    this.#end();
-    if (mayWakeNow) this.#wake(value);
-    else this.#wakeInNextTurn(value);
+    this.end();
+    if (mayWakeNow) this.wake(value);
+    else this.wakeInNextTurn(value);
     return true;
   }
 
   /** The same where the event loop has turned anyway, so that nobody is starved. */
   resolveNow(value: T): boolean {
     if (this.owner === undefined) return false;
-    this.#end();
-    this.#wake(value);
+    this.end();
+    this.wake(value);
     return true;
   }
 
   /** Ends the wait with an error. Does nothing, and returns false, if it is over already. */
   reject(error: unknown): boolean {
     if (this.owner === undefined) return false;
-    this.#end();
-    this.#settleWith(error);
+    this.end();
+    this.settleWith(error);
     return true;
   }
 
@@ -171,12 +174,12 @@ export class Wait<T> implements Member, WaitInfo {
 
   /** The same for the reason of a foreign signal. */
   abort(error: unknown): void {
-    if (this.owner !== undefined && this.#undoWith(error)) this.promise.catch(ignore);
+    if (this.owner !== undefined && this.undoWith(error)) this.promise.catch(ignore);
   }
 
   /** Ends the wait with `error`, or with what undoing it throws. Returns whether that went well. */
-  #undoWith(error: unknown): boolean {
-    this.#leave();
+  private undoWith(error: unknown): boolean {
+    this.leave();
     let broken: { readonly error: unknown } | undefined;
     try {
       // The type is a promise to those who write undo functions: a foreign reason is theirs to recognise.
@@ -185,8 +188,8 @@ export class Wait<T> implements Member, WaitInfo {
       broken = { error: problem };
     }
     // Not before it is undone: an instrument may hand something over, and not to this one any more.
-    this.#tellEnded();
-    this.#settleWith(broken === undefined ? error : broken.error);
+    if (observing.count > 0) this.tell('waitEnded');
+    this.settleWith(broken === undefined ? error : broken.error);
     return broken === undefined;
   }
 
@@ -196,50 +199,52 @@ export class Wait<T> implements Member, WaitInfo {
     const error = noteEscape(left.cell, heir, this.label);
     // An instrument that was told may have cancelled it.
     if (!this.isPending) return;
-    if (error !== undefined) this.#undoWith(error);
+    if (error !== undefined) this.undoWith(error);
     else if (heir.cancellation !== undefined) this.deliver(heir.cancellation);
   }
 
-  #wake(value: T): void {
+  private wake(value: T): void {
     const { scheduler } = this.scope.context;
     if (scheduler === undefined) this.resolvePromise(value);
-    else this.#wakeBy(scheduler, value);
+    else this.wakeBy(scheduler, value);
   }
 
   // These are functions of their own since the engine makes the context of a closure when a function is entered, not when it
   // gets to the closure.
 
-  #wakeBy(scheduler: WakeScheduler, value: T): void {
+  private wakeBy(scheduler: WakeScheduler, value: T): void {
     scheduler.ready(() => this.resolvePromise(value));
   }
 
-  #wakeInNextTurn(value: T): void {
-    putOff(() => this.#wake(value));
+  private wakeInNextTurn(value: T): void {
+    putOff(() => this.wake(value));
   }
 
-  #settleWith(error: unknown): void {
+  private settleWith(error: unknown): void {
     const { scheduler } = this.scope.context;
     if (scheduler === undefined) this.rejectPromise(error);
     else scheduler.ready(() => this.rejectPromise(error));
   }
 
-  #end(): void {
-    this.#leave();
-    this.#tellEnded();
+  private end(): void {
+    this.leave();
+    if (observing.count > 0) this.tell('waitEnded');
   }
 
-  #leave(): void {
+  private leave(): void {
     detach(this);
-    if (this.signalLink !== undefined) {
-      this.signalLink.unlink();
-      this.signalLink = undefined;
-    }
-    if (this.isForeign) this.scope.context.foreignWaits--;
+    if (this.signalLink !== undefined || this.isForeign) this.letGo();
     noteActivity();
   }
 
-  #tellEnded(): void {
-    if (observing.count > 0) notify(this.scope.context.observers, 'waitEnded', this);
+  private letGo(): void {
+    this.signalLink?.unlink();
+    this.signalLink = undefined;
+    if (this.isForeign) this.scope.context.foreignWaits--;
+  }
+
+  private tell(event: 'waitStarted' | 'waitEnded'): void {
+    notify(this.scope.context.observers, event, this);
   }
 }
 

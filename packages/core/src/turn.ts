@@ -14,6 +14,9 @@
 import { platform } from '#platform';
 import { shared } from './shared.js';
 
+/** Where it is a property of the global object, it is looked up, and may be a getter. */
+const { performance } = globalThis;
+
 const OPERATIONS = 1024;
 const MILLISECONDS = 5;
 const LOOK_AT_CLOCK_EVERY = 16; // a power of two

@@ -220,7 +220,11 @@ class Channel<T> {
   #nextSender(): Linked<unknown, Sending<T>> | undefined {
     const { first } = this.senders;
     if (first === undefined || !this.hasRoom) return undefined;
-    if (first.data.selection === undefined) return first;
+    return first.data.selection === undefined ? first : this.#nextBesideSelections();
+  }
+
+  /** The same where a selection has waited longest. */
+  #nextBesideSelections(): Linked<unknown, Sending<T>> | undefined {
     for (const sender of this.senders) {
       if (sender.data.selection === undefined) return sender;
       // A selection that would receive as well does not make room for itself.
@@ -638,10 +642,7 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
         const item = channel.take();
         return completed(iterates ? { done: false, value: item } : item);
       }
-      if (channel.sendEnds === 0) {
-        if (channel.failure !== undefined || !iterates) throw channel.failure ?? ended();
-        return completed({ done: true, value: undefined });
-      }
+      if (channel.sendEnds === 0) return end(channel, iterates);
       const entry = iterates ? this.#iterating : this.#receiving;
       const receiving = channel.receivers.wait('an item', scope, entry, options);
       channel.admit();
@@ -728,6 +729,12 @@ export class MemoryObjectReceiveStream<T> implements ObjectReceiveStream<T>, Dis
       receive.#channel.subscription = name;
     };
   }
+}
+
+/** What nothing more comes from tells a receiver. */
+function end({ failure }: { readonly failure: Error | undefined }, iterates: boolean): Promise<unknown> {
+  if (failure !== undefined || !iterates) throw failure ?? ended();
+  return completed({ done: true, value: undefined });
 }
 
 /** Ends the waits on one end. */
