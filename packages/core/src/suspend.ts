@@ -122,13 +122,16 @@ export class Wait<T> implements Member, WaitInfo {
    * @returns Whether it is pending: an instrument that was told of it may have cancelled it.
    */
   begin(options: WaitOptions | undefined): boolean {
-    const { scope } = this;
     // First, since a signal that is not what it seems may throw.
-    if (options?.signal !== undefined) this.signalLink = linkSignal(this, scope, options.signal);
-    attach(this, scope);
+    if (options !== undefined) this.link(options);
+    attach(this, this.scope);
     noteActivity();
     if (observing.count > 0) this.tell('waitStarted');
     return this.owner !== undefined;
+  }
+
+  private link({ signal }: WaitOptions): void {
+    if (signal !== undefined) this.signalLink = linkSignal(this, this.scope, signal);
   }
 
   get task(): TaskInfo {
