@@ -81,8 +81,13 @@ export function peekScope(): ScopeNode {
  */
 export function currentScopeNode(where: string): ScopeNode {
   const cell = storage.getStore();
-  if (cell === undefined) return lostContextWatchers.length === 0 ? root : lost(where);
-  return cell.scope ?? scopeAround(cell, where);
+  return cell?.scope ?? scopeElsewhere(cell, where);
+}
+
+/** The same where there is no ambient scope, it was left, or it is that around a section. */
+function scopeElsewhere(cell: Cell | undefined, where: string): ScopeNode {
+  if (cell !== undefined) return scopeAround(cell, where);
+  return lostContextWatchers.length === 0 ? root : lost(where);
 }
 
 /** The scope of a wait with options. In explicit mode, a scope's signal stands for the scope. */
