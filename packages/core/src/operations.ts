@@ -68,6 +68,7 @@ export function scopeOfWait(where: string, options?: WaitOptions): WaitScope {
  */
 export function refusal(where: string, scope: WaitScope, options?: WaitOptions): Promise<never> | undefined {
   const node = scope as ScopeNode;
+  // Nearly every call ends here.
   if (options === undefined && node.cancellation === undefined) return undefined;
   return refusalIn(where, node, options);
 }
