@@ -1,4 +1,5 @@
 import { abortController } from '../peers/abort-controller.js';
+import { bareScopes } from '../peers/bare-scopes.js';
 import { effect } from '../peers/effect.js';
 import { effection } from '../peers/effection.js';
 import { workload, type Group } from '../workload.js';
@@ -11,7 +12,7 @@ export const cancel: Group = {
     'Only those take part in 100,000 that get there in seconds.',
   ],
   workloads: [
-    workload('1,000 tasks', 'sleepers', { tasks: 1000 }, [abortController, effect, effection]),
-    workload('100,000 tasks', 'sleepers', { tasks: 100_000 }, [effect]),
+    workload('1,000 tasks', 'sleepers', { tasks: 1000 }, [bareScopes, abortController, effect, effection]),
+    workload('100,000 tasks', 'sleepers', { tasks: 100_000 }, [bareScopes, effect]),
   ],
 };

@@ -1,5 +1,6 @@
 import { asyncMutex } from '../peers/async-mutex.js';
 import { asyncSema } from '../peers/async-sema.js';
+import { bareScopes } from '../peers/bare-scopes.js';
 import { effect } from '../peers/effect.js';
 import { pLimit } from '../peers/p-limit.js';
 import { pQueue } from '../peers/p-queue.js';
@@ -14,7 +15,7 @@ export const lock: Group = {
   name: 'lock',
   title: 'Lock',
   notes: ['The floor is a mutex of promises without cancellation or an owner.'],
-  workloads: threeOf('lock', 1, [effect, asyncSema, asyncMutex]),
+  workloads: threeOf('lock', 1, [bareScopes, effect, asyncSema, asyncMutex]),
 };
 
 export const semaphore: Group = {

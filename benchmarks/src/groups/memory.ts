@@ -1,4 +1,5 @@
 import { abortController } from '../peers/abort-controller.js';
+import { bareScopes } from '../peers/bare-scopes.js';
 import { effect } from '../peers/effect.js';
 import { effection } from '../peers/effection.js';
 import { workload, type Group } from '../workload.js';
@@ -10,6 +11,12 @@ export const memory: Group = {
     'What the heap grows by while they sleep, and the user’s async function is included. The floor is a promise and a timer.',
   ],
   workloads: [
-    workload('10,000 tasks', 'sleepers', { tasks: 10_000 }, [abortController, effect, effection], 'memory'),
+    workload(
+      '10,000 tasks',
+      'sleepers',
+      { tasks: 10_000 },
+      [bareScopes, abortController, effect, effection],
+      'memory',
+    ),
   ],
 };

@@ -1,8 +1,9 @@
+import { bareScopes } from '../peers/bare-scopes.js';
 import { effect } from '../peers/effect.js';
 import { effection } from '../peers/effection.js';
 import { workload, type Group } from '../workload.js';
 
-const peers = [effect, effection];
+const peers = [bareScopes, effect, effection];
 
 export const spawn: Group = {
   name: 'spawn',

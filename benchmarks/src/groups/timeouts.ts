@@ -1,4 +1,5 @@
 import { abortController } from '../peers/abort-controller.js';
+import { bareScopes } from '../peers/bare-scopes.js';
 import { effect } from '../peers/effect.js';
 import { effection } from '../peers/effection.js';
 import { rxjs } from '../peers/rxjs.js';
@@ -16,11 +17,30 @@ export const timeouts: Group = {
     'Effection takes seconds for those, and does the same for both kinds of timeout: it takes part in one of them.',
   ],
   workloads: [
-    workload('moveOnAfter, work ends at once', 'moveOn', atOnce, [abortController, effect, effection, rxjs]),
-    workload('failAfter, work ends at once', 'fail', atOnce, [abortController, effect, effection, rxjs]),
-    workload('moveOnAfter, work waits', 'moveOn', waits, [abortController, effect, effection, rxjs]),
-    workload('failAfter, work waits', 'fail', waits, [abortController, effect, rxjs]),
+    workload('moveOnAfter, work ends at once', 'moveOn', atOnce, [
+      bareScopes,
+      abortController,
+      effect,
+      effection,
+      rxjs,
+    ]),
+    workload('failAfter, work ends at once', 'fail', atOnce, [
+      bareScopes,
+      abortController,
+      effect,
+      effection,
+      rxjs,
+    ]),
+    workload('moveOnAfter, work waits', 'moveOn', waits, [
+      bareScopes,
+      abortController,
+      effect,
+      effection,
+      rxjs,
+    ]),
+    workload('failAfter, work waits', 'fail', waits, [bareScopes, abortController, effect, rxjs]),
     workload('moveOnAfter, the time is over', 'expire', { count: 5000 }, [
+      bareScopes,
       abortController,
       effect,
       effection,
