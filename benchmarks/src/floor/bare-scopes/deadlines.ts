@@ -30,7 +30,7 @@ let timerAt = Infinity;
 let willTidy = false;
 
 /** Gives it a place, `ms` from now. */
-export function expect(entry: Due, ms: number): void {
+export function schedule(entry: Due, ms: number): void {
   const now = performance.now();
   entry.dueAt = Math.ceil(now + ms);
   entry.order = ++order;
@@ -41,7 +41,7 @@ export function expect(entry: Due, ms: number): void {
 
 /** It is over, and was not struck. */
 export function forget(entry: Due): void {
-  if (heap.at(-1) === entry) heap.pop();
+  if (heap[heap.length - 1] === entry) heap.pop();
   else gone++;
   if (!willTidy) {
     willTidy = true;
@@ -72,6 +72,7 @@ function setTimer(at: number, now: number): void {
 }
 
 function wake(): void {
+  timer = undefined;
   timerAt = Infinity;
   const now = performance.now();
   for (let first = heap[0]; first !== undefined; first = heap[0]) {

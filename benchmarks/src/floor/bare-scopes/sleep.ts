@@ -1,5 +1,5 @@
 import { current } from './context.js';
-import { expect, forget, type Due } from './deadlines.js';
+import { forget, schedule, type Due } from './deadlines.js';
 import { attach, CANCELLED, detach, type Member, type Scope } from './scope.js';
 
 /** Waits for some milliseconds. */
@@ -9,7 +9,7 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const wait = new Sleep(scope, resolve, reject);
     attach(wait, scope);
-    expect(wait, ms);
+    schedule(wait, ms);
   });
 }
 

@@ -14,7 +14,13 @@ export function taskGroup(body: (group: Group) => Promise<void> | void): Promise
 }
 
 function begin(group: Group, body: (group: Group) => Promise<void> | void): void {
-  const ending = body(group);
+  let ending: Promise<void> | void;
+  try {
+    ending = body(group);
+  } catch (error) {
+    group.fail(error);
+    return;
+  }
   if (ending === undefined) group.end();
   else ending.then(bodyEnded, bodyFailed);
 }

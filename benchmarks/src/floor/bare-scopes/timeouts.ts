@@ -1,5 +1,5 @@
 import { current, enter } from './context.js';
-import { expect, forget, type Due } from './deadlines.js';
+import { forget, schedule, type Due } from './deadlines.js';
 import { detach, Scope, type Task } from './scope.js';
 
 export const TIMED_OUT = new Error('timed out');
@@ -7,14 +7,14 @@ export const TIMED_OUT = new Error('timed out');
 /** Does `work` for that long at most, and goes on without a result when the time is over. */
 export function moveOnAfter<T>(ms: number, work: () => Promise<T>): Promise<T | undefined> {
   const scope = new TimedScope(current());
-  expect(scope, ms);
+  schedule(scope, ms);
   return enter(scope, doOr<T, undefined>, work, moveOn);
 }
 
 /** Does `work` for that long at most, and throws when the time is over. */
 export function failAfter<T>(ms: number, work: () => Promise<T>): Promise<T> {
   const scope = new TimedScope(current());
-  expect(scope, ms);
+  schedule(scope, ms);
   return enter(scope, doOr<T, never>, work, fail);
 }
 
