@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { runOnce, WrongResult } from './check.js';
 import { groups } from './groups/index.js';
 import { growths, SIZES } from './growth/workloads.js';
+import { bareScopes } from './peers/bare-scopes.js';
 import { native } from './peers/native.js';
 import { taskscope } from './peers/taskscope.js';
 
@@ -30,10 +31,12 @@ test('each size of what grows has a name of its own', () => {
   for (const { at } of growths) expect(new Set(SIZES.map((size) => at(size).name)).size).toBe(SIZES.length);
 });
 
-test('taskscope comes first, then the floor', () => {
+test('taskscope comes first, then the floor, and then bare scopes, where they take part', () => {
   for (const { workloads } of groups) {
     for (const { contenders } of workloads) {
-      expect(contenders.slice(0, 2).map(({ peer }) => peer)).toEqual([taskscope, native]);
+      const peers = contenders.map(({ peer }) => peer);
+      expect(peers.slice(0, 2)).toEqual([taskscope, native]);
+      expect([-1, 2]).toContain(peers.indexOf(bareScopes));
     }
   }
 });

@@ -6,6 +6,10 @@ import { growths, SIZES } from '../growth/workloads.js';
 import type { Row } from '../measure.js';
 import type { Results } from '../report.js';
 import { expectedPage, resultsFile, writtenPage } from './files.js';
+import { bareScopes } from '../peers/bare-scopes.js';
+import { native } from '../peers/native.js';
+import { taskscope } from '../peers/taskscope.js';
+import { BARE_SCOPES, FLOOR, TASKSCOPE } from './contenders.js';
 import { judge, lostComparisons, marks } from './marks.js';
 import { renderPage } from './page.js';
 
@@ -30,7 +34,7 @@ function resultsWith(factor: (peer: string) => number): Results {
       samples: 1,
       rounds: [median],
       toTaskscope: ratio,
-      toFloor: ratio / factor('native promises'),
+      toFloor: ratio / factor(FLOOR),
     };
   };
   const spread = { median: 1, p25: 1, p75: 1 };
@@ -80,6 +84,8 @@ function resultsWith(factor: (peer: string) => number): Results {
   };
 }
 
+const isFloor = (peer: string): boolean => peer === FLOOR || peer === BARE_SCOPES;
+
 test('the page and its charts are what the results give', () => {
   // A mismatch: pnpm bench:page
   const expected = expectedPage();
@@ -96,8 +102,8 @@ test('every mark names workloads and peers that there are', () => {
 });
 
 test('every mark is met by the best, and missed by the worst', () => {
-  const best = resultsWith((peer) => (peer === 'native promises' ? 1 : 100));
-  const worst = resultsWith((peer) => (peer === 'native promises' ? 0.01 : 0.1));
+  const best = resultsWith((peer) => (isFloor(peer) ? 1 : 100));
+  const worst = resultsWith((peer) => (isFloor(peer) ? 0.01 : 0.1));
   const relative = marks.filter(({ unit }) => unit === 'times');
   expect(relative.filter((mark) => judge(mark, best)?.isMet !== true)).toEqual([]);
   // What compares taskscope with itself is met by both.
@@ -114,7 +120,7 @@ test('of several workloads the worst counts', () => {
   const last = findings.at(-1)!;
   const slow = {
     ...last,
-    rows: last.rows.map((row, index) => (index === 1 ? { ...row, toTaskscope: 0.25 } : row)),
+    rows: last.rows.map((row, index) => (index === 1 ? { ...row, rounds: [25] } : row)),
   };
   const slower: Results = {
     ...results,
@@ -134,11 +140,73 @@ test('what was not measured is neither met nor missed', () => {
 });
 
 test('comparisons that are lost are counted, and the floor is none', () => {
-  const { bench } = resultsWith((peer) => (peer === 'rxjs' || peer === 'native promises' ? 0.5 : 2));
+  const { bench } = resultsWith((peer) => (peer === 'rxjs' || isFloor(peer) ? 0.5 : 2));
   const { lost, of } = lostComparisons(bench);
   expect(lost.length).toBeGreaterThan(0);
-  expect(lost.every((name) => name.endsWith(': rxjs'))).toBe(true);
+  expect(lost.every(({ comparison }) => comparison.endsWith(': rxjs'))).toBe(true);
   expect(of).toBeGreaterThan(lost.length);
+});
+
+test('of a comparison that is lost it is said who else would lose it', () => {
+  const takes: Record<string, number> = { rxjs: 0.5, [FLOOR]: 0.6, [BARE_SCOPES]: 0.4 };
+  const results = resultsWith((peer) => takes[peer] ?? 2);
+  expect(new Set(lostComparisons(results.bench).lost.map(({ floorToo }) => floorToo))).toEqual(
+    new Set([true]),
+  );
+  expect(new Set(lostComparisons(results.bench).lost.map(({ bareScopesToo }) => bareScopesToo))).toEqual(
+    new Set([false, undefined]),
+  );
+  const markdown = (): string =>
+    renderPage([{ name: 'Node.js 9', results: resultsWith((peer) => takes[peer] ?? 2) }]).markdown;
+  expect(markdown()).toContain('failAfter, work waits: rxjs (so is the floor, but not bare scopes)\n');
+  expect(markdown()).toContain('1 subscriber: rxjs (so is the floor)\n');
+  takes[BARE_SCOPES] = 0.6;
+  expect(markdown()).toContain('failAfter, work waits: rxjs (so are the floor and bare scopes)\n');
+  takes[FLOOR] = 0.4;
+  expect(markdown()).toContain('failAfter, work waits: rxjs (so are bare scopes)\n');
+  expect(markdown()).toContain('1 subscriber: rxjs\n');
+});
+
+test('bare scopes are judged by the same marks, where they take part', () => {
+  const results = resultsWith((peer) => (peer === BARE_SCOPES ? 0.5 : 1));
+  const mark = marks.find(({ mark: text }) => text === 'at most 3 times Promise.all')!;
+  expect(judge(mark, results)).toEqual({ worst: 1, isMet: true });
+  expect(judge(mark, results, BARE_SCOPES)).toEqual({ worst: 0.5, isMet: true });
+  expect(
+    marks.filter((each) => judge(each, results, BARE_SCOPES) === undefined).map(({ work }) => work),
+  ).toEqual([
+    'cancelling 1,000,000 sleeping tasks, each',
+    'router, publishing to 1,000 subscribers, a delivery',
+  ]);
+  const { markdown } = renderPage([{ name: 'Node.js 9', results }]);
+  expect(markdown).toContain('| at most 3 times Promise.all | 1 ×: met | 0.5 ×: met |');
+  expect(markdown).toContain('| less than 100 ns | 100 ns: met | – |');
+});
+
+test('results without bare scopes say so', () => {
+  const { bench, ...others } = resultsWith(() => 1);
+  const withoutThem = bench.groups.map((group) => ({
+    ...group,
+    findings: group.findings.map((finding) => ({
+      ...finding,
+      rows: finding.rows.filter(({ peer }) => peer !== BARE_SCOPES),
+    })),
+  }));
+  const { markdown } = renderPage([
+    { name: 'Node.js 9', results: { bench: { ...bench, groups: withoutThem }, ...others } },
+  ]);
+  expect(markdown).toContain('| at most 3 times Promise.all | 1 ×: met | not measured |');
+});
+
+test('the summary leaves bare scopes out, the charts of the groups show them', () => {
+  const results = resultsWith((peer) => (peer === BARE_SCOPES ? 0.5 : 1));
+  const { charts } = renderPage([{ name: 'Node.js 9', results }]);
+  expect(charts.get('summary.svg')).not.toContain(BARE_SCOPES);
+  expect(charts.get('channel.svg')).toContain(BARE_SCOPES);
+});
+
+test('the page knows them by the names that they have', () => {
+  expect([TASKSCOPE, FLOOR, BARE_SCOPES]).toEqual([taskscope.name, native.name, bareScopes.name]);
 });
 
 test('other runtimes have a column each', () => {
@@ -147,7 +215,7 @@ test('other runtimes have a column each', () => {
     { name: 'Node.js 9', results },
     { name: 'Bun 1', results },
   ]);
-  expect(markdown).toContain('| Work | Mark | Node.js 9 | Bun 1 |');
+  expect(markdown).toContain('| Work | Mark | Node.js 9 | bare scopes | Bun 1 | bare scopes |');
   expect(markdown).toContain('## Other runtimes');
   expect(renderPage([{ name: 'Node.js 9', results }]).markdown).not.toContain('## Other runtimes');
 });

@@ -1,9 +1,10 @@
 import { environmentLine } from '../table.js';
-import type { Finding } from '../measure.js';
+import type { Finding, Row } from '../measure.js';
 import type { Circumstances, GroupReport, Results, Series, Spread } from '../report.js';
 import { barChart, ratioChart, type Bar, type BarGroup } from './bar-chart.js';
+import { BARE_SCOPES, FLOOR } from './contenders.js';
 import { growthChart } from './growth-chart.js';
-import { judge, lostComparisons, marks, type Mark } from './marks.js';
+import { judge, lostComparisons, marks, type Lost, type Mark } from './marks.js';
 import type { Colour } from './svg.js';
 import { quantity, short, times } from './units.js';
 
@@ -64,7 +65,10 @@ ${summary}
 
 ## Marks
 
-What taskscope aims for. Where a mark concerns several workloads, the worst counts.
+What taskscope aims for. Where a mark concerns several workloads, the worst counts. Beside it stands what bare scopes reach on the
+same runtime: scopes, waits and cancellation as taskscope has them, written as fast as we know how, and nothing else ([what they
+leave out](../benchmarks/README.md#bare-scopes)). A mark that they miss as well is one to which we know no way on that runtime; where
+they meet it, what is missing goes into what taskscope does besides.
 
 ${marksTable(all)}
 
@@ -125,7 +129,10 @@ function summaryChart(groups: readonly GroupReport[]): string {
       ?.findings.find((each) => each.workload === workload);
     if (finding === undefined) return [];
     const [taskscope, floor, ...others] = finding.rows;
-    const best = others.toSorted((a, b) => a.toTaskscope - b.toTaskscope).slice(0, 2);
+    const best = others
+      .filter((row) => !isBareScopes(row))
+      .toSorted((a, b) => a.toTaskscope - b.toTaskscope)
+      .slice(0, 2);
     const rows = [floor!, ...best];
     const bars = rows.map(({ peer, toTaskscope }) => ({
       label: peer,
@@ -147,11 +154,25 @@ function marksTable(all: readonly NamedResults[]): string {
     if (found === undefined) return 'not measured';
     return `${amount(found.worst, mark.unit)}: ${found.isMet ? 'met' : '**not met**'}`;
   };
+  const verdictOnBareScopes = (mark: Mark, results: Results): string => {
+    const found = judge(mark, results, BARE_SCOPES);
+    if (found === undefined) return hasBareScopes(results) ? '–' : 'not measured';
+    return `${amount(found.worst, mark.unit)}: ${found.isMet ? 'met' : 'not met'}`;
+  };
   return table(
-    ['Work', 'Mark', ...all.map(({ name }) => name)],
-    marks.map((mark) => [mark.work, mark.mark, ...all.map(({ results }) => verdict(mark, results))]),
+    ['Work', 'Mark', ...all.flatMap(({ name }) => [name, 'bare scopes'])],
+    marks.map((mark) => [
+      mark.work,
+      mark.mark,
+      ...all.flatMap(({ results }) => [verdict(mark, results), verdictOnBareScopes(mark, results)]),
+    ]),
   );
 }
+
+const hasBareScopes = ({ bench }: Results): boolean =>
+  bench.groups.some(({ findings }) => findings.some(({ rows }) => rows.some(isBareScopes)));
+
+const isBareScopes = ({ peer }: Row): boolean => peer === BARE_SCOPES;
 
 const amount = (value: number, unit: Mark['unit']): string =>
   unit === 'times' ? times(value) : `${Math.round(value).toLocaleString('en-US')} ${unit}`;
@@ -160,7 +181,18 @@ function lostNote({ name, results: { bench } }: NamedResults): string {
   const { of, lost } = lostComparisons(bench);
   const ahead = `On ${name}, taskscope is ahead in ${of - lost.length} of ${of} comparisons with other libraries and with the streams and signals of the platform`;
   if (lost.length === 0) return `${ahead}.`;
-  return `${ahead}.\n\n${folded('Where it is behind', lost.map((each) => `- ${each}`).join('\n'))}`;
+  const list = lost.map((each) => `- ${each.comparison}${besides(each)}`).join('\n');
+  return `${ahead}.\n\n${folded('Where it is behind', `${BEHIND_NOTE}\n\n${list}`)}`;
+}
+
+const BEHIND_NOTE = `In brackets: which of the two floors is behind as well. Where that is the floor of promises alone, what the other does takes
+less than promises do; where it is bare scopes, less than waits that can be cancelled.`;
+
+function besides({ floorToo, bareScopesToo }: Lost): string {
+  if (bareScopesToo === true)
+    return floorToo ? ' (so are the floor and bare scopes)' : ' (so are bare scopes)';
+  if (!floorToo) return '';
+  return bareScopesToo === false ? ' (so is the floor, but not bare scopes)' : ' (so is the floor)';
 }
 
 function section({ group, title, notes, findings }: GroupReport, draw: Draw): string {
@@ -182,7 +214,8 @@ function section({ group, title, notes, findings }: GroupReport, draw: Draw): st
 
 function barsOf({ rows }: Finding): Bar[] {
   const [taskscope, floor, ...others] = rows;
-  return [taskscope!, floor!, ...others.toSorted((a, b) => a.median - b.median)].map(
+  const sorted = others.filter((row) => !isBareScopes(row)).toSorted((a, b) => a.median - b.median);
+  return [taskscope!, floor!, ...others.filter(isBareScopes), ...sorted].map(
     ({ peer, median, p25, p75 }) => ({
       label: peer,
       colour: colourOf(peer),
@@ -195,7 +228,7 @@ function barsOf({ rows }: Finding): Bar[] {
 const colourOf = (peer: string): Colour =>
   peer.startsWith('taskscope') || peer.startsWith('@taskscope')
     ? 'taskscope'
-    : peer === 'native promises'
+    : peer === FLOOR || peer === BARE_SCOPES
       ? 'floor'
       : 'peer';
 
@@ -309,17 +342,21 @@ function platformSection(all: readonly NamedResults[]): string {
   };
   return `## What the platform takes
 
-What taskscope cannot do without, in a context that holds one value. These are parts of every figure above, and where a mark is not met they
-say how much of it could be won at all:
+What neither taskscope nor bare scopes can do without, in a context that holds one value:
 
 - **A task and a scope each enter a context**, once: so do \`spawn\`, \`all\`, timeouts, and a limiter, whose \`run()\` has to know whether it is
-  called inside of itself. p-limit does not look; an AbortController with a timer neither waits nor knows who is inside.
+  called inside of itself. p-limit does not look; an AbortController with a timer neither waits nor knows who is inside. Node.js 24 and
+  later copy the context for that: \`AsyncLocalStorage.run()\` does so twice, a resource that comes back once, and so does \`enterWith()\` in
+  a microtask of its own, which is how a task begins.
 - **A wait looks the context up**, to know what can cancel it: so does each send and each receive, beside a channel that cannot be cancelled.
 - **What a lock or a semaphore gives is an object** that gives back once and no more, and a promise made for an object costs more than one
   that is there. async-sema gives everybody the same token, knows no owner, and cannot be cancelled.
-- **A sleeping task is an async function in a context of its own**, before taskscope has added anything: the task, its scope, and the wait.
-- **Cancelling many** is mostly a matter of the heap: all that they hold becomes garbage at once. The call that cancels makes one error for
-  all of them; each one's own \`cancel()\` takes a stack, so that one can see who did it.
+- **A sleeping task is an async function in a context of its own**, before the task, its scope and the wait are added.
+
+And what explains the rest:
+
+- **Cancelling many** makes garbage of all that they hold at once. The call that cancels makes one error for all of them; each one's own
+  \`cancel()\` takes a stack, so that one can see who did it.
 - **rxjs** calls its subscribers, and buffers nothing for them.
 
 ${table(

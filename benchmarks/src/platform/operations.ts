@@ -4,7 +4,7 @@
  * Each runs in an async context that holds one value, since that is where a program with scopes runs.
  */
 
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 
 /** An operation, done `count` times. */
 export interface Operation {
@@ -28,6 +28,12 @@ const RESOLVED = Promise.resolve();
 /** Runs `fn` in a context with a value. */
 export function inContext<T>(fn: () => T): T {
   return storage.run(new Item(0), fn);
+}
+
+/** Into what is left soon: a resource, or a microtask. */
+function enter<T>(item: Item, fn: () => T): T {
+  storage.enterWith(item);
+  return fn();
 }
 
 export const operations: readonly Operation[] = [
@@ -73,6 +79,40 @@ export const operations: readonly Operation[] = [
       let done = 0;
       const value = (): number => storage.getStore()!.value;
       for (let i = 0; i < count; i++) done += storage.run(new Item(1), value);
+      return done;
+    },
+  },
+  {
+    name: 'entering a context: enterWith() in a resource',
+    repeat: async (count) => {
+      let done = 0;
+      const value = (): number => storage.getStore()!.value;
+      for (let i = 0; i < count; i++) {
+        done += new AsyncResource('item').runInAsyncScope(enter<number>, undefined, new Item(1), value);
+      }
+      return done;
+    },
+  },
+  {
+    name: 'a microtask',
+    repeat: async (count) => {
+      let done = 0;
+      let last = RESOLVED;
+      for (let i = 0; i < count; i++) last = RESOLVED.then(() => void done++);
+      await last;
+      return done;
+    },
+  },
+  {
+    name: 'entering a context: a microtask with enterWith()',
+    repeat: async (count) => {
+      let done = 0;
+      let last = RESOLVED;
+      const addValue = (): void => {
+        done += storage.getStore()!.value;
+      };
+      for (let i = 0; i < count; i++) last = RESOLVED.then(() => enter(new Item(1), addValue));
+      await last;
       return done;
     },
   },
