@@ -12,8 +12,8 @@ export {
   type ParkOptions,
 } from './parking-lot.js';
 export { WaitQueue, type Linked, type QueueEntry, type Selectable, type WaitListener } from './wait-queue.js';
-export { completed, refusal, scopeOfWait, type WaitScope } from './operations.js';
-export { chain, rejected } from './promises.js';
+export { completed, nowOrNextTurn, refusal, scopeOfWait, type WaitScope } from './operations.js';
+export { callAndEnd, chain, rejected } from './promises.js';
 export { onTaskExit } from './task-exit.js';
 export { checkCount, checkFunction, checkOptions, checkTime, describe } from './arguments.js';
 export { currentScope } from './cancel-scope.js';

@@ -93,6 +93,23 @@ export function completed<T>(value?: T): Promise<T | void> {
   return value === undefined ? DONE : Promise.resolve(value);
 }
 
+/**
+ * The same for an operation that goes on in the same call, if it may: the value itself, or a promise of it that settles in
+ * the next turn.
+ *
+ * @example
+ * ```ts
+ * import { nowOrNextTurn } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * const value = nowOrNextTurn('done');
+ * assert.ok(value === 'done' || (await value) === 'done');
+ * ```
+ */
+export function nowOrNextTurn<T>(value: T): T | Promise<T> {
+  return hasBudget() ? value : inNextTurn(value);
+}
+
 /** A function of its own, so that the engine makes no context for its closures where they are not needed. */
 function inNextTurn<T>(value: T): Promise<T> {
   return new Promise((resolve) => putOff(() => resolve(value)));

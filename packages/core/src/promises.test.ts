@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 
 import { throwing } from './failing.fixture.js';
 import { CancelScope, run, sleepForever } from './index.js';
-import { chain } from './lowlevel.js';
+import { callAndEnd, chain } from './lowlevel.js';
 import { errorOf, unhandledRejections } from './observing.fixture.js';
+import { ignore } from './promises.js';
 
 describe('chain()', () => {
   test('goes on with the value, and passes on errors', async () => {
@@ -45,27 +46,56 @@ describe('chain()', () => {
     });
     expect(rejections).toEqual([error, error]);
   });
+});
 
-  describe('with something to do at the end', () => {
-    test.each<[string, () => unknown]>([
-      ['a value', () => 'tea'],
-      ['a promise', () => Promise.resolve('tea')],
-      ['an error', throwing(new Error('no'))],
-      ['a promise of an error', () => Promise.reject(new Error('no'))],
-    ])('does it before anybody is told, and fails if that fails: %s', async (_what, then) => {
-      const record: string[] = [];
-      const end = (): void => void record.push('ended');
-      const told = (): void => void record.push('told');
-      await chain(Promise.resolve(), then, undefined, end).then(told, told);
-      expect(record).toEqual(['ended', 'told']);
-      const broken = new Error('broken');
-      expect(await errorOf(chain(Promise.resolve(), then, undefined, throwing(broken)))).toBe(broken);
-    });
+describe('callAndEnd()', () => {
+  test('calls in the call itself', () => {
+    const record: string[] = [];
+    void callAndEnd(
+      () => void record.push('called'),
+      () => void record.push('ended'),
+    );
+    expect(record).toEqual(['called']);
+  });
 
-    test('does it not where nothing began', async () => {
-      const error = new Error('no');
-      const never = throwing(new Error('it has not begun'));
-      expect(await errorOf(chain(Promise.reject(error), () => 'tea', undefined, never))).toBe(error);
-    });
+  test.each<[string, () => unknown]>([
+    ['a value', () => 'tea'],
+    ['a promise', () => Promise.resolve('tea')],
+    ['an error', throwing(new Error('no'))],
+    ['a promise of an error', () => Promise.reject(new Error('no'))],
+  ])('ends before anybody is told, and fails if that fails: %s', async (_what, fn) => {
+    const record: string[] = [];
+    const end = (): void => void record.push('ended');
+    const told = (): void => void record.push('told');
+    await callAndEnd(fn, end).then(told, told);
+    expect(record).toEqual(['ended', 'told']);
+    const broken = new Error('broken');
+    expect(await errorOf(callAndEnd(fn, throwing(broken)))).toBe(broken);
+  });
+
+  test('passes on what it comes to', async () => {
+    const error = new Error('no');
+    expect(await callAndEnd(() => 'tea', ignore)).toBe('tea');
+    expect(await callAndEnd(() => Promise.resolve('tea'), ignore)).toBe('tea');
+    expect(await errorOf(callAndEnd(throwing(error), ignore))).toBe(error);
+    expect(await errorOf(callAndEnd(() => Promise.reject(error), ignore))).toBe(error);
+  });
+
+  test('a cancellation that nobody looks at is silent, and so is the reason of the foreign signal, but no other error', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const error = new Error('no');
+    const rejections = await unhandledRejections(() =>
+      run(async () => {
+        await new CancelScope().run(async (scope) => {
+          void callAndEnd(() => sleepForever(), ignore);
+          scope.cancel();
+        });
+        void callAndEnd(() => sleepForever({ signal }), ignore, signal);
+        controller.abort(new Error('enough'));
+        void callAndEnd(() => Promise.reject(error), ignore, signal);
+      }),
+    );
+    expect(rejections).toEqual([error]);
   });
 });

@@ -26,9 +26,13 @@ export function rejected(error: unknown): Promise<never> {
   return promise;
 }
 
-/** `promise` rejects with `error`. If that is a cancellation, nobody needs to look at it. */
-export function silence(promise: Promise<unknown>, error: unknown): void {
-  if (isCancellation(error)) promise.catch(ignore);
+/**
+ * `promise` rejects with `error`. If that is a cancellation, nobody needs to look at it.
+ *
+ * @param signal - A foreign signal, whose reason counts as a cancellation.
+ */
+export function silence(promise: Promise<unknown>, error: unknown, signal?: AbortSignal): void {
+  if (isCancellation(error) || (signal?.aborted === true && error === signal.reason)) promise.catch(ignore);
 }
 
 /** A value, or a native promise of it. */
@@ -43,7 +47,6 @@ export function settled<R>(result: R | PromiseLike<R>): R | Promise<R> {
  * rejection. For functions that return promises made from those of waits.
  *
  * @param signal - The foreign signal that was given to those waits: its reason counts as a cancellation.
- * @param ended - Called when what `then` began has ended, before anybody is told. If it throws, that is the outcome.
  *
  * @example
  * ```ts
@@ -62,7 +65,6 @@ export function chain<T, R>(
   promise: Promise<T>,
   then: (value: T) => R | PromiseLike<R>,
   signal?: AbortSignal,
-  ended?: () => void,
 ): Promise<R> {
   let resolve!: (result: R | PromiseLike<R>) => void;
   let reject!: (error: unknown) => void;
@@ -71,37 +73,68 @@ export function chain<T, R>(
     reject = rej;
   });
   const failed = (error: unknown): void => {
-    if (signal?.aborted === true && error === signal.reason) chained.catch(ignore);
-    else silence(chained, error);
+    silence(chained, error, signal);
     reject(error);
-  };
-  const succeeded = (result: R): void => {
-    try {
-      ended?.();
-      resolve(result);
-    } catch (error) {
-      failed(error);
-    }
-  };
-  const brokeOff = (error: unknown): void => {
-    try {
-      ended?.();
-      failed(error);
-    } catch (other) {
-      failed(other);
-    }
   };
   promise.then((value) => {
     let result: R | Promise<R>;
     try {
       result = settled(then(value));
     } catch (error) {
-      brokeOff(error);
+      failed(error);
       return;
     }
     // To resolve with a promise would take two more turns of the microtask queue, and tell nothing of its error.
-    if (result instanceof Promise) result.then(succeeded, brokeOff);
-    else succeeded(result);
+    if (result instanceof Promise) result.then(resolve, failed);
+    else resolve(result);
   }, failed);
   return chained;
+}
+
+/**
+ * Calls `fn`, and `end` when what it returns has ended, before anybody is told. For functions that run others inside of
+ * something. If it rejects with a cancellation that nobody looks at, that is no unhandled rejection; if `end` throws, that
+ * is the outcome.
+ *
+ * @param signal - The foreign signal that was given to the waits in `fn`: its reason counts as a cancellation.
+ *
+ * @example
+ * ```ts
+ * import { sleep } from '@taskscope/core';
+ * import { callAndEnd } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * let isBusy = true;
+ * const calling = callAndEnd(
+ *   () => sleep(1),
+ *   () => (isBusy = false),
+ * );
+ * assert.ok(isBusy);
+ * await calling;
+ * assert.ok(!isBusy);
+ * ```
+ */
+export function callAndEnd<R>(
+  fn: () => R | PromiseLike<R>,
+  end: () => void,
+  signal?: AbortSignal,
+): Promise<R> {
+  let calling: Promise<R>;
+  try {
+    calling = Promise.resolve(fn());
+  } catch (error) {
+    calling = Promise.reject(error);
+  }
+  const ended: Promise<R> = calling.then(
+    (value) => {
+      end();
+      return value;
+    },
+    (error: unknown) => {
+      end();
+      silence(ended, error, signal);
+      throw error;
+    },
+  );
+  return ended;
 }

@@ -13,6 +13,7 @@ import {
   completed,
   describe,
   findSection,
+  nowOrNextTurn,
   refusal,
   rejected,
   scopeOfWait,
@@ -41,18 +42,22 @@ class Borrower implements Releaser {
   readonly key: unknown;
   /** The running code, which may not be inside of `run` already; a call of `run` by it; or somebody else. */
   readonly kind: 'caller' | 'section' | 'other';
-  #limiter: CapacityLimiter | undefined;
+  /** Its neighbours among those who have a token. */
+  previous: Borrower | undefined = undefined;
+  next: Borrower | undefined = undefined;
+  /** Until it was given back. */
+  limiter: CapacityLimiter | undefined;
 
   constructor(limiter: CapacityLimiter, shown: unknown, key: unknown, kind: Borrower['kind']) {
-    this.#limiter = limiter;
+    this.limiter = limiter;
     this.shown = shown;
     this.key = key;
     this.kind = kind;
   }
 
   release(): void {
-    const limiter = this.#limiter;
-    this.#limiter = undefined;
+    const { limiter } = this;
+    this.limiter = undefined;
     if (limiter !== undefined) giveBack(limiter, this);
   }
 
@@ -84,7 +89,10 @@ let giveBack: (limiter: CapacityLimiter, borrower: Borrower) => void;
  */
 export class CapacityLimiter {
   #totalTokens: number;
-  readonly #borrowers = new Set<Borrower>();
+  /** Those who have a token: a list, since a Set costs as much as the rest of it all to add to and delete from. */
+  #firstBorrower: Borrower | undefined = undefined;
+  #lastBorrower: Borrower | undefined = undefined;
+  #borrowedTokens = 0;
   /** Those of them who have a key, by that. */
   readonly #byKey = new Map<unknown, Borrower>();
   /** The keys of those who wait. */
@@ -116,12 +124,12 @@ export class CapacityLimiter {
 
   /** How many tokens are out. */
   get borrowedTokens(): number {
-    return this.#borrowers.size;
+    return this.#borrowedTokens;
   }
 
   /** How many tokens are there; negative after the total was lowered below what is out. */
   get availableTokens(): number {
-    return this.#totalTokens - this.#borrowers.size;
+    return this.#totalTokens - this.#borrowedTokens;
   }
 
   /**
@@ -200,8 +208,8 @@ export class CapacityLimiter {
   /**
    * Runs `fn` with a token. Each call is a borrower of its own: in a task that has acquired a token it takes a second one.
    *
-   * Waits for a token, then until `fn` has ended. Cancelled before or while waiting for it: rejects without
-   * calling `fn`.
+   * Waits for a token, then until `fn` has ended; if there is a token, `fn` begins in this call. Cancelled before or
+   * while waiting for it: rejects without calling `fn`.
    *
    * @returns What `fn` returned.
    * @throws What `fn` throws; InvalidStateError inside of itself on the same call chain; Cancelled when the
@@ -213,7 +221,13 @@ export class CapacityLimiter {
       checkFunction(where, 'fn', fn);
       const scope = scopeOfWait(where, options);
       const borrower = new Borrower(this, scope.task, undefined, 'section');
-      return runHolding(where, this.#acquire(where, borrower, scope, options), fn, options, borrower);
+      const refused = refusal(where, scope, options);
+      if (refused !== undefined) return refused;
+      this.#checkBorrows(where, borrower);
+      const acquired = this.#hasFree()
+        ? nowOrNextTurn(this.#give(borrower))
+        : this.#wait(borrower, scope, options);
+      return runHolding(where, acquired, fn, options, borrower);
     } catch (error) {
       return rejected(error);
     }
@@ -224,7 +238,7 @@ export class CapacityLimiter {
     return {
       borrowedTokens: this.borrowedTokens,
       totalTokens: this.#totalTokens,
-      borrowers: Array.from(this.#borrowers, ({ shown }) => shown),
+      borrowers: Array.from(this.#borrowers(), ({ shown }) => shown),
       tasksWaiting: this.#queue.size,
     };
   }
@@ -238,7 +252,10 @@ export class CapacityLimiter {
     const refused = refusal(where, scope, options);
     if (refused !== undefined) return refused;
     this.#checkBorrows(where, borrower);
-    if (this.#hasFree()) return completed(this.#give(borrower));
+    return this.#hasFree() ? completed(this.#give(borrower)) : this.#wait(borrower, scope, options);
+  }
+
+  #wait(borrower: Borrower, scope: WaitScope, options: WaitOptions | undefined): Promise<Releaser> {
     if (borrower.key !== undefined) return this.#waitWithKey(borrower, options);
     // A call of run() in a task that has acquired a token: not wrong as such, but where a deadlock mostly comes from.
     const isSecond = this.#byKey.has(borrower.shown);
@@ -282,7 +299,8 @@ export class CapacityLimiter {
         );
       }
     }
-    if (kind !== 'other' && findSection((mark) => this.#borrowers.has(mark as Borrower)) !== undefined) {
+    if (this.#borrowedTokens === 0 || kind === 'other') return;
+    if (findSection((mark) => mark instanceof Borrower && mark.limiter === this) !== undefined) {
       throw new InvalidStateError(
         `${where}: this is called inside of run() of the same limiter, which has a token already`,
       );
@@ -290,11 +308,16 @@ export class CapacityLimiter {
   }
 
   #hasFree(): boolean {
-    return this.#queue.size === 0 && this.#borrowers.size < this.#totalTokens;
+    return this.#queue.size === 0 && this.#borrowedTokens < this.#totalTokens;
   }
 
   #give(borrower: Borrower): Borrower {
-    this.#borrowers.add(borrower);
+    const last = this.#lastBorrower;
+    if (last === undefined) this.#firstBorrower = borrower;
+    else last.next = borrower;
+    borrower.previous = last;
+    this.#lastBorrower = borrower;
+    this.#borrowedTokens++;
     const { key } = borrower;
     if (key !== undefined) {
       this.#waiting.delete(key);
@@ -311,13 +334,18 @@ export class CapacityLimiter {
   }
 
   #giveBack(borrower: Borrower): void {
-    this.#borrowers.delete(borrower);
+    const { previous, next } = borrower;
+    if (previous === undefined) this.#firstBorrower = next;
+    else previous.next = next;
+    if (next === undefined) this.#lastBorrower = previous;
+    else next.previous = previous;
+    this.#borrowedTokens--;
     if (borrower.key !== undefined) this.#byKey.delete(borrower.key);
     this.#serve();
   }
 
   #serve(): void {
-    while (this.#borrowers.size < this.#totalTokens) {
+    while (this.#borrowedTokens < this.#totalTokens) {
       const next = this.#queue.shift();
       if (next === undefined) return;
       next.resolve(this.#give(next.data));
@@ -334,9 +362,13 @@ export class CapacityLimiter {
     return new Borrower(this, borrower, borrower, 'other');
   }
 
+  *#borrowers(): Generator<Borrower, void, undefined> {
+    for (let each = this.#firstBorrower; each !== undefined; each = each.next) yield each;
+  }
+
   /** Somebody who acquired in no task. */
   #anybody(): Borrower | undefined {
-    for (const borrower of this.#borrowers) {
+    for (const borrower of this.#borrowers()) {
       if (borrower.kind === 'caller' && borrower.key === undefined) return borrower;
     }
     return undefined;

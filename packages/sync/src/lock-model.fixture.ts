@@ -119,15 +119,16 @@ export async function checkLockModel(kind: 'Lock' | 'ReentrantLock'): Promise<vo
         (model, real, index) => {
           const operation = model.operations.length;
           acquire(model, index, true);
-          const begun: Operation = new Operation((options) =>
-            real.actors[index]!.act(() =>
-              real.lock.run(() => {
-                begun.status = 'inside';
-                return new Promise<void>((resolve) => void real.ends.set(operation, resolve));
-              }, options),
+          real.operations.push(
+            new Operation((options, begun) =>
+              real.actors[index]!.act(() =>
+                real.lock.run(() => {
+                  begun.status = 'inside';
+                  return new Promise<void>((resolve) => void real.ends.set(operation, resolve));
+                }, options),
+              ),
             ),
           );
-          real.operations.push(begun);
         },
         isAlive,
       ),

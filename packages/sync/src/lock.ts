@@ -16,6 +16,7 @@ import {
 import {
   checkFunction,
   completed,
+  nowOrNextTurn,
   onTaskExit,
   refusal,
   rejected,
@@ -174,7 +175,8 @@ export class Lock {
       if (refused !== undefined) return refused;
       const tenant = this.#enterAgain(where, scope.task);
       if (tenant !== undefined) return completed(new Level(this, tenant));
-      return this.#take(new Tenant(this, scope.task), scope, options);
+      const mine = new Tenant(this, scope.task);
+      return this.#isFree ? completed(this.#give(mine)) : this.#wait(mine, scope, options);
     } catch (error) {
       return rejected(error);
     }
@@ -229,8 +231,8 @@ export class Lock {
    * Runs `fn` while holding the lock. Each call is an owner of its own, so calls in one task queue up as
    * well.
    *
-   * Waits for the lock, then until `fn` has ended. Cancelled before or while waiting for the lock: rejects
-   * without calling `fn`.
+   * Waits for the lock, then until `fn` has ended; if the lock is free, `fn` begins in this call. Cancelled before or
+   * while waiting for the lock: rejects without calling `fn`.
    *
    * @returns What `fn` returned.
    * @throws What `fn` throws; InvalidStateError inside of itself on the same call chain, or when the task
@@ -245,10 +247,11 @@ export class Lock {
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
       const tenant = this.#enterAgain(where, scope.task);
-      if (tenant !== undefined) return runHolding(where, completed(new Level(this, tenant)), fn, options);
+      if (tenant !== undefined) return runHolding(where, nowOrNextTurn(new Level(this, tenant)), fn, options);
       const section = new Section(scope.task);
-      const taking = this.#take(new Tenant(this, section), scope, options);
-      return runHolding(where, taking, fn, options, section);
+      const mine = new Tenant(this, section);
+      const acquired = this.#isFree ? nowOrNextTurn(this.#give(mine)) : this.#wait(mine, scope, options);
+      return runHolding(where, acquired, fn, options, section);
     } catch (error) {
       return rejected(error);
     }
@@ -301,8 +304,11 @@ export class Lock {
     return false;
   }
 
-  #take(tenant: Tenant, scope: WaitScope, options?: WaitOptions): Promise<Releaser> {
-    if (this.#tenant === undefined) return completed(this.#give(tenant));
+  get #isFree(): boolean {
+    return this.#tenant === undefined;
+  }
+
+  #wait(tenant: Tenant, scope: WaitScope, options?: WaitOptions): Promise<Releaser> {
     this.#watchOwner();
     if (this.#isBroken) return Promise.reject(this.#brokenError());
     return this.#queue.wait('a lock', scope, tenant, options);
@@ -380,7 +386,7 @@ export class Lock {
       },
       handOver: () => lock.#handOver(),
       acquireAs(tenant, scope) {
-        const taken = lock.#take(tenant, scope);
+        const taken = lock.#isFree ? completed(lock.#give(tenant)) : lock.#wait(tenant, scope);
         if (tenant === lock.#tenant && tenant.depth <= 0) lock.#handOver();
         return taken;
       },

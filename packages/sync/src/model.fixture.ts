@@ -22,8 +22,8 @@ export class Operation {
   value: unknown = undefined;
   readonly #scope = new CancelScope();
 
-  constructor(begin: (options: WaitOptions) => Promise<unknown>) {
-    begin({ signal: this.#scope.signal }).then(
+  constructor(begin: (options: WaitOptions, operation: Operation) => Promise<unknown>) {
+    begin({ signal: this.#scope.signal }, this).then(
       (value) => {
         this.status = 'done';
         this.value = value;

@@ -1,4 +1,4 @@
-import { CancelScope, run, sleepForever } from '@taskscope/core';
+import { CancelScope, checkpoint, run, sleep, sleepForever } from '@taskscope/core';
 import { describe, expect, test } from 'vitest';
 
 import { CapacityLimiter, Lock, ReentrantLock, Semaphore } from './index.js';
@@ -44,6 +44,41 @@ describe.each([
   ['Semaphore', () => new Semaphore(1)],
   ['CapacityLimiter', () => new CapacityLimiter(1)],
 ])('run() of a %s', (_name, make) => {
+  test('begins in the call if it need not wait, and otherwise when its turn has come', async () => {
+    await run(async () => {
+      await sleep(0); // a turn begins, with the whole budget
+      const primitive = make();
+      const record: string[] = [];
+      const use = (name: string): Promise<void> =>
+        primitive.run(async () => {
+          record.push(name);
+          await checkpoint();
+        });
+      const both = [use('first'), use('second')];
+      record.push('called');
+      await Promise.all(both);
+      expect(record).toEqual(['first', 'called', 'second']);
+    });
+  });
+
+  test('in a loop starves no timer: where the budget is used up, it begins in the next turn', async () => {
+    let isDue = false;
+    setTimeout(() => (isDue = true), 1);
+    await run(async () => {
+      const primitive = make();
+      let [inCall, later] = [0, 0];
+      while (!isDue) {
+        let isCalled = false;
+        const running = primitive.run(() => void (isCalled = true));
+        if (isCalled) inCall++;
+        else later++;
+        await running;
+      }
+      expect(inCall).toBeGreaterThan(later);
+      expect(later).toBeGreaterThan(0);
+    });
+  });
+
   test('whose function is cancelled while nobody looks at it is no unhandled rejection', async () => {
     const controller = new AbortController();
     const rejections = await unhandledRejections(() =>

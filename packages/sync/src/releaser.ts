@@ -1,7 +1,7 @@
 /** What acquiring gives: the means to give back. */
 
 import type { WaitOptions } from '@taskscope/core';
-import { chain, Section } from '@taskscope/core/lowlevel';
+import { callAndEnd, chain, Section } from '@taskscope/core/lowlevel';
 
 /**
  * Gives back what was acquired: by `using`, or by `release()` in a `finally`. It may be called from any
@@ -28,28 +28,27 @@ export interface Releaser extends Disposable {
 }
 
 /**
- * Waits until something is acquired, runs `fn`, and gives it back.
+ * Runs `fn` while something is held, and gives it back.
  *
+ * @param acquired - What is held, or will be after a wait. If it is now, `fn` is called at once.
  * @param mark - What stands for this call, if the primitive has to know whether it is used inside of itself.
  */
 export function runHolding<T>(
   where: string,
-  acquiring: Promise<Releaser>,
+  acquired: Releaser | Promise<Releaser>,
   fn: () => T | PromiseLike<T>,
   options: WaitOptions | undefined,
   mark?: object,
 ): Promise<T> {
-  let holding: Releaser;
-  let section: Section | undefined;
-  const run = (acquired: Releaser): T | PromiseLike<T> => {
-    holding = acquired;
-    if (mark === undefined) return fn();
-    section = new Section(mark, where);
-    return section.run(fn);
+  const signal = options?.signal;
+  const run = (holding: Releaser): Promise<T> => {
+    if (mark === undefined) return callAndEnd(fn, () => holding.release(), signal);
+    const section = new Section(mark, where);
+    const giveBack = (): void => {
+      section.end();
+      holding.release();
+    };
+    return callAndEnd(() => section.run(fn), giveBack, signal);
   };
-  const giveBack = (): void => {
-    section?.end();
-    holding.release();
-  };
-  return chain(acquiring, run, options?.signal, giveBack);
+  return acquired instanceof Promise ? chain(acquired, run, signal) : run(acquired);
 }

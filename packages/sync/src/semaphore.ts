@@ -6,10 +6,12 @@ import {
   checkFunction,
   checkOptions,
   completed,
+  nowOrNextTurn,
   refusal,
   rejected,
   scopeOfWait,
   WaitQueue,
+  type WaitScope,
 } from '@taskscope/core/lowlevel';
 
 import { runHolding, type Releaser } from './releaser.js';
@@ -93,9 +95,7 @@ export class Semaphore {
       const scope = scopeOfWait(where, options);
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
-      if (this.#value === 0) return this.#queue.wait('a semaphore', scope, undefined, options);
-      this.#value--;
-      return completed(new Unit(this));
+      return this.#value === 0 ? this.#wait(scope, options) : completed(this.acquireNowait());
     } catch (error) {
       return rejected(error);
     }
@@ -138,8 +138,8 @@ export class Semaphore {
   /**
    * Runs `fn` while one is taken.
    *
-   * Waits for one, then until `fn` has ended. Cancelled before or while waiting for it: rejects without
-   * calling `fn`.
+   * Waits for one, then until `fn` has ended; if there is one, `fn` begins in this call. Cancelled before or
+   * while waiting for it: rejects without calling `fn`.
    *
    * @returns What `fn` returned.
    * @throws What `fn` throws; Cancelled when the scope is cancelled; TypeError when `fn` is no function.
@@ -148,10 +148,18 @@ export class Semaphore {
     const where = 'Semaphore.run()';
     try {
       checkFunction(where, 'fn', fn);
-      return runHolding(where, this.acquire(options), fn, options);
+      const scope = scopeOfWait(where, options);
+      const refused = refusal(where, scope, options);
+      if (refused !== undefined) return refused;
+      const acquired = this.#value === 0 ? this.#wait(scope, options) : nowOrNextTurn(this.acquireNowait());
+      return runHolding(where, acquired, fn, options);
     } catch (error) {
       return rejected(error);
     }
+  }
+
+  #wait(scope: WaitScope, options: WaitOptions | undefined): Promise<Releaser> {
+    return this.#queue.wait('a semaphore', scope, undefined, options);
   }
 
   /** A snapshot for people and tests. */
