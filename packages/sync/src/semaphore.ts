@@ -95,7 +95,7 @@ export class Semaphore {
       const scope = scopeOfWait(where, options);
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
-      return this.#value === 0 ? this.#wait(scope, options) : completed(this.acquireNowait());
+      return this.#value === 0 ? this.#wait(scope, options) : this.#take().promised();
     } catch (error) {
       return rejected(error);
     }
@@ -110,8 +110,7 @@ export class Semaphore {
    */
   acquireNowait(): Releaser {
     if (this.#value === 0) throw new WouldBlock('the value of the semaphore is 0');
-    this.#value--;
-    return new Unit(this);
+    return this.#take();
   }
 
   /**
@@ -151,11 +150,16 @@ export class Semaphore {
       const scope = scopeOfWait(where, options);
       const refused = refusal(where, scope, options);
       if (refused !== undefined) return refused;
-      const acquired = this.#value === 0 ? this.#wait(scope, options) : nowOrNextTurn(this.acquireNowait());
+      const acquired = this.#value === 0 ? this.#wait(scope, options) : nowOrNextTurn(this.#take());
       return runHolding(where, acquired, fn, options);
     } catch (error) {
       return rejected(error);
     }
+  }
+
+  #take(): Unit {
+    this.#value--;
+    return new Unit(this);
   }
 
   #wait(scope: WaitScope, options: WaitOptions | undefined): Promise<Releaser> {
@@ -184,5 +188,10 @@ class Unit implements Releaser {
 
   [Symbol.dispose](): void {
     this.release();
+  }
+
+  /** See `Tenant.promised()`. */
+  promised(): Promise<Releaser> {
+    return completed(this);
   }
 }
