@@ -13,7 +13,7 @@ export {
 } from './parking-lot.js';
 export { WaitQueue, type Linked, type QueueEntry, type Selectable, type WaitListener } from './wait-queue.js';
 export { completed, nowOrNextTurn, refusal, scopeOfWait, type WaitScope } from './operations.js';
-export { callAndEnd, chain, rejected } from './promises.js';
+export { chain, rejected, silence } from './promises.js';
 export { onTaskExit } from './task-exit.js';
 export { checkCount, checkFunction, checkOptions, checkTime, describe } from './arguments.js';
 export { currentScope } from './cancel-scope.js';

@@ -27,9 +27,36 @@ export function rejected(error: unknown): Promise<never> {
 }
 
 /**
- * `promise` rejects with `error`. If that is a cancellation, nobody needs to look at it.
+ * `promise` rejects with `error`. If that is a cancellation, nobody needs to look at it. For async functions, whose waits may be
+ * cancelled.
  *
- * @param signal - A foreign signal, whose reason counts as a cancellation.
+ * Does not wait.
+ *
+ * @param signal - The foreign signal that was given to those waits: its reason counts as a cancellation.
+ *
+ * @example
+ * ```ts
+ * import { sleep, type WaitOptions } from '@taskscope/core';
+ * import { silence } from '@taskscope/core/lowlevel';
+ * import assert from 'node:assert/strict';
+ *
+ * function brew(options?: WaitOptions): Promise<string> {
+ *   const brewing = (async () => {
+ *     try {
+ *       await sleep(1, options);
+ *       return 'tea';
+ *     } catch (error) {
+ *       silence(brewing, error, options?.signal);
+ *       throw error;
+ *     }
+ *   })();
+ *   return brewing;
+ * }
+ * const controller = new AbortController();
+ * void brew({ signal: controller.signal });
+ * controller.abort();
+ * assert.equal(await brew(), 'tea');
+ * ```
  */
 export function silence(promise: Promise<unknown>, error: unknown, signal?: AbortSignal): void {
   if (isCancellation(error) || (signal?.aborted === true && error === signal.reason)) promise.catch(ignore);
@@ -89,52 +116,4 @@ export function chain<T, R>(
     else resolve(result);
   }, failed);
   return chained;
-}
-
-/**
- * Calls `fn`, and `end` when what it returns has ended, before anybody is told. For functions that run others inside of
- * something. If it rejects with a cancellation that nobody looks at, that is no unhandled rejection; if `end` throws, that
- * is the outcome.
- *
- * @param signal - The foreign signal that was given to the waits in `fn`: its reason counts as a cancellation.
- *
- * @example
- * ```ts
- * import { sleep } from '@taskscope/core';
- * import { callAndEnd } from '@taskscope/core/lowlevel';
- * import assert from 'node:assert/strict';
- *
- * let isBusy = true;
- * const calling = callAndEnd(
- *   () => sleep(1),
- *   () => (isBusy = false),
- * );
- * assert.ok(isBusy);
- * await calling;
- * assert.ok(!isBusy);
- * ```
- */
-export function callAndEnd<R>(
-  fn: () => R | PromiseLike<R>,
-  end: () => void,
-  signal?: AbortSignal,
-): Promise<R> {
-  let calling: Promise<R>;
-  try {
-    calling = Promise.resolve(fn());
-  } catch (error) {
-    calling = Promise.reject(error);
-  }
-  const ended: Promise<R> = calling.then(
-    (value) => {
-      end();
-      return value;
-    },
-    (error: unknown) => {
-      end();
-      silence(ended, error, signal);
-      throw error;
-    },
-  );
-  return ended;
 }

@@ -317,7 +317,8 @@ export class Lock {
   }
 
   #wait(tenant: Tenant, scope: WaitScope, options?: WaitOptions): Promise<Releaser> {
-    this.#watchOwner();
+    // While others wait, he is watched already.
+    if (this.#queue.size === 0) this.#watchOwner();
     if (this.#isBroken) return Promise.reject(this.#brokenError());
     return this.#queue.wait('a lock', scope, tenant, options);
   }

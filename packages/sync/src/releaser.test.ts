@@ -2,6 +2,7 @@ import { CancelScope, checkpoint, run, sleep, sleepForever } from '@taskscope/co
 import { describe, expect, test } from 'vitest';
 
 import { CapacityLimiter, Lock, ReentrantLock, Semaphore } from './index.js';
+import { throwing } from '../../core/src/failing.fixture.js';
 import { unhandledRejections } from '../../core/src/observing.fixture.js';
 
 describe('a releaser', () => {
@@ -79,6 +80,26 @@ describe.each([
     });
   });
 
+  test.each<[string, () => unknown]>([
+    ['a value', () => 'tea'],
+    ['a promise', () => Promise.resolve('tea')],
+    ['an error', throwing(new Error('no'))],
+    ['a promise of an error', () => Promise.reject(new Error('no'))],
+  ])('gives back before anybody is told: %s', async (_what, fn) => {
+    await run(async () => {
+      const primitive = make();
+      for (const gotAtOnce of [true, false]) {
+        const holding = gotAtOnce ? undefined : await primitive.acquire();
+        const told = primitive.run(fn).then(
+          () => primitive.acquireNowait(),
+          () => primitive.acquireNowait(),
+        );
+        holding?.release();
+        (await told).release();
+      }
+    });
+  });
+
   test('whose function is cancelled while nobody looks at it is no unhandled rejection', async () => {
     const controller = new AbortController();
     const rejections = await unhandledRejections(() =>
@@ -103,5 +124,19 @@ describe.each([
       run(() => void make().run(() => Promise.reject(error))),
     );
     expect(rejections).toEqual([error]);
+  });
+});
+
+describe('where giving back fails', () => {
+  test.each<[string, () => unknown]>([
+    ['a value', () => 'tea'],
+    ['a promise of an error', () => Promise.reject(new Error('no'))],
+  ])('run() fails with that, whatever its function came to: %s', async (_what, fn) => {
+    const semaphore = new Semaphore(1, { maxValue: 1 });
+    const running = semaphore.run(() => {
+      semaphore.release();
+      return fn();
+    });
+    await expect(running).rejects.toThrow('it was released more often than acquired');
   });
 });

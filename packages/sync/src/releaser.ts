@@ -1,7 +1,7 @@
 /** What acquiring gives: the means to give back. */
 
 import type { WaitOptions } from '@taskscope/core';
-import { callAndEnd, chain, Section } from '@taskscope/core/lowlevel';
+import { Section, silence } from '@taskscope/core/lowlevel';
 
 /**
  * Gives back what was acquired: by `using`, or by `release()` in a `finally`. It may be called from any
@@ -40,15 +40,24 @@ export function runHolding<T>(
   options: WaitOptions | undefined,
   mark?: object,
 ): Promise<T> {
-  const signal = options?.signal;
-  const run = (holding: Releaser): Promise<T> => {
-    if (mark === undefined) return callAndEnd(fn, () => holding.release(), signal);
-    const section = new Section(mark, where);
-    const giveBack = (): void => {
-      section.end();
-      holding.release();
-    };
-    return callAndEnd(() => section.run(fn), giveBack, signal);
+  const run = async (): Promise<T> => {
+    try {
+      const isNow = !(acquired instanceof Promise);
+      const holding = isNow ? acquired : await acquired;
+      const section = mark === undefined ? undefined : new Section(mark, where);
+      try {
+        if (section === undefined) return await fn();
+        return await (isNow ? section.run(fn) : section.runLast(fn));
+      } finally {
+        section?.end();
+        holding.release();
+      }
+    } catch (error) {
+      await undefined; // `fn` may have thrown in the call, and then there is no promise yet
+      silence(running, error, options?.signal);
+      throw error;
+    }
   };
-  return acquired instanceof Promise ? chain(acquired, run, signal) : run(acquired);
+  const running = run();
+  return running;
 }
