@@ -5,7 +5,8 @@
  * primitive can tell whether it is used inside of itself.
  */
 
-import { invoke, invokeLast, root, storage } from './ambient.js';
+import { root, storage } from './ambient.js';
+import { settled } from './promises.js';
 import { Cell, openCell, openScope } from './scope-tree.js';
 
 /**
@@ -41,12 +42,12 @@ export class Section {
 
   /** Calls `fn` in the section. Its result is a value or a native promise. */
   run<T>(fn: () => T | PromiseLike<T>): T | Promise<T> {
-    return invoke(this.#cell, fn, []);
+    return storage.run(this.#cell, () => settled(fn()));
   }
 
   /** The same at the end of a microtask, which costs less: the rest of it may run in the section, too. */
   runLast<T>(fn: () => T | PromiseLike<T>): T | Promise<T> {
-    return invokeLast(this.#cell, fn, []);
+    return storage.runLast(this.#cell, () => settled(fn()));
   }
 
   /** What was called has ended. Code that is still running in the section has outlived it. */
