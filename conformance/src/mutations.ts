@@ -510,8 +510,8 @@ export const mutations: readonly Mutation[] = [
     id: 'one-let-in',
     breaks: 'A limiter whose total grows lets in one of those who wait.',
     file: 'packages/sync/src/capacity-limiter.ts',
-    text: 'while (this.#borrowers.size < this.#totalTokens) {',
-    instead: 'if (this.#borrowers.size < this.#totalTokens) {',
+    text: 'while (this.#borrowedTokens < this.#totalTokens) {',
+    instead: 'if (this.#borrowedTokens < this.#totalTokens) {',
     caughtBy: 'traces',
   },
   {

@@ -89,7 +89,7 @@ export function refusal(where: string, scope: WaitScope, options?: WaitOptions):
 export function completed(): Promise<void>;
 export function completed<T>(value: T): Promise<T>;
 export function completed<T>(value?: T): Promise<T | void> {
-  if (!hasBudget()) return inNextTurn(value);
+  if (!hasBudget()) return later(value);
   return value === undefined ? DONE : Promise.resolve(value);
 }
 
@@ -107,10 +107,10 @@ export function completed<T>(value?: T): Promise<T | void> {
  * ```
  */
 export function nowOrNextTurn<T>(value: T): T | Promise<T> {
-  return hasBudget() ? value : inNextTurn(value);
+  return hasBudget() ? value : later(value);
 }
 
 /** A function of its own, so that the engine makes no context for its closures where they are not needed. */
-function inNextTurn<T>(value: T): Promise<T> {
+function later<T>(value: T): Promise<T> {
   return new Promise((resolve) => putOff(() => resolve(value)));
 }

@@ -208,8 +208,9 @@ export class CapacityLimiter {
   /**
    * Runs `fn` with a token. Each call is a borrower of its own: in a task that has acquired a token it takes a second one.
    *
-   * Waits for a token, then until `fn` has ended; if there is a token, `fn` begins in this call. Cancelled before or
-   * while waiting for it: rejects without calling `fn`.
+   * Waits for a token, then until `fn` has ended. If there is a token, `fn` begins in this call, or in the next turn of
+   * the event loop when the budget of this one is used up. Cancelled before or while waiting for it: rejects
+   * without calling `fn`.
    *
    * @returns What `fn` returned.
    * @throws What `fn` throws; InvalidStateError inside of itself on the same call chain; Cancelled when the

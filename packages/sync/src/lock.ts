@@ -239,8 +239,9 @@ export class Lock {
    * Runs `fn` while holding the lock. Each call is an owner of its own, so calls in one task queue up as
    * well.
    *
-   * Waits for the lock, then until `fn` has ended; if the lock is free, `fn` begins in this call. Cancelled before or
-   * while waiting for the lock: rejects without calling `fn`.
+   * Waits for the lock, then until `fn` has ended. If the lock is free, `fn` begins in this call, or in the next turn of
+   * the event loop when the budget of this one is used up. Cancelled before or while waiting for the lock: rejects
+   * without calling `fn`.
    *
    * @returns What `fn` returned.
    * @throws What `fn` throws; InvalidStateError inside of itself on the same call chain, or when the task

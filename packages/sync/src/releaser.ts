@@ -53,7 +53,7 @@ export function runHolding<T>(
         holding.release();
       }
     } catch (error) {
-      await undefined; // `fn` may have thrown in the call, and then there is no promise yet
+      await Promise.resolve(); // `fn` may have thrown in the call, and then there is no promise yet
       silence(running, error, options?.signal);
       throw error;
     }

@@ -137,8 +137,9 @@ export class Semaphore {
   /**
    * Runs `fn` while one is taken.
    *
-   * Waits for one, then until `fn` has ended; if there is one, `fn` begins in this call. Cancelled before or
-   * while waiting for it: rejects without calling `fn`.
+   * Waits for one, then until `fn` has ended. If there is one, `fn` begins in this call, or in the next turn of
+   * the event loop when the budget of this one is used up. Cancelled before or while waiting for it: rejects
+   * without calling `fn`.
    *
    * @returns What `fn` returned.
    * @throws What `fn` throws; Cancelled when the scope is cancelled; TypeError when `fn` is no function.

@@ -27,6 +27,7 @@ import {
   findSection,
   inNextTurn,
   isTurnPending,
+  nowOrNextTurn,
   onTaskExit,
   ParkingLot,
   putOff,
@@ -35,6 +36,7 @@ import {
   rejected,
   scopeOfWait,
   Section,
+  silence,
   suspend,
   WaitQueue,
 } from '@taskscope/core/lowlevel';
@@ -106,6 +108,11 @@ export const lowlevelTests: TestsOf<typeof lowlevel> = {
     equal(await completed(), undefined);
   },
 
+  async nowOrNextTurn() {
+    await nextTurn(); // with the whole budget
+    equal(nowOrNextTurn('value'), 'value');
+  },
+
   async refusal() {
     const scope = new CancelScope();
     await scope.run(async ({ signal }) => {
@@ -122,6 +129,13 @@ export const lowlevelTests: TestsOf<typeof lowlevel> = {
       });
     });
     equal(scopeOfWait('test').task.name, 'root');
+  },
+
+  async silence() {
+    const error = new RangeError('no');
+    const promise = Promise.reject(error);
+    silence(promise, error);
+    await rejects(promise, RangeError);
   },
 
   async chain() {
