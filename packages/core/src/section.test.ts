@@ -23,6 +23,7 @@ import {
   withSignal,
 } from './index.js';
 import { currentScope, findSection, Section } from './lowlevel.js';
+import { DONE } from './promises.js';
 
 const isInside = (mark: object): boolean => findSection((each) => each === mark) !== undefined;
 
@@ -195,6 +196,26 @@ describe('a section', () => {
     expect(storage.getStore()).toBeUndefined();
     expect(findSection(() => true)).toBeUndefined();
   });
+
+  test(
+    'that is entered at the end of a microtask is around what was called and what comes of it, and around no other code',
+    virtualTime(async () => {
+      const mark = {};
+      const section = new Section(mark, 'section');
+      const seen: boolean[] = [];
+      const inside = DONE.then(() =>
+        section.runLast(async () => {
+          seen.push(isInside(mark));
+          await checkpoint();
+          seen.push(isInside(mark));
+        }),
+      );
+      await inside;
+      section.end();
+      expect(seen).toEqual([true, true]);
+      expect(isInside(mark)).toBe(false);
+    }),
+  );
 
   test(
     'opens no scope and no task',

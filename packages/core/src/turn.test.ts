@@ -28,6 +28,7 @@ import {
   completed,
   inNextTurn,
   isTurnPending,
+  nowOrNextTurn,
   ParkingLot,
   putOff,
   suspend,
@@ -389,6 +390,17 @@ describe('what was put off resumes together', () => {
     const values: string[] = [];
     for (let i = 0; i <= BUDGET; i++) values.push(await completed('tea'));
     expect(new Set(values)).toEqual(new Set(['tea']));
+  });
+
+  test('what goes on in the same call does so until then, and afterwards in the next turn', async () => {
+    await nextTurn(); // with the whole budget
+    expect(nowOrNextTurn('tea')).toBe('tea');
+    let last: string | Promise<string>;
+    do last = nowOrNextTurn('tea');
+    while (last === 'tea');
+    expect(isTurnPending()).toBe(true);
+    expect(await last).toBe('tea');
+    expect(isTurnPending()).toBe(false);
   });
 
   test('in the order in which it was put off, in one turn', async () => {

@@ -89,7 +89,7 @@ let giveBack: (limiter: CapacityLimiter, borrower: Borrower) => void;
  */
 export class CapacityLimiter {
   #totalTokens: number;
-  /** Those who have a token: a list, since a Set costs as much as the rest of it all to add to and delete from. */
+  /** Those who have a token. They are a list, since to add to a Set and delete from it took 85 of 450 ns of `run()`. */
   #firstBorrower: Borrower | undefined = undefined;
   #lastBorrower: Borrower | undefined = undefined;
   #borrowedTokens = 0;
@@ -340,6 +340,8 @@ export class CapacityLimiter {
     else previous.next = next;
     if (next === undefined) this.#lastBorrower = previous;
     else next.previous = previous;
+    // Somebody may keep the Releaser, and shall not keep others with it.
+    borrower.previous = borrower.next = undefined;
     this.#borrowedTokens--;
     if (borrower.key !== undefined) this.#byKey.delete(borrower.key);
     this.#serve();

@@ -66,8 +66,8 @@ export class Tenant implements Releaser {
   }
 
   /**
-   * What acquire() returns that need not wait. A method, since of what it is called on the compiler knows the class: so it
-   * makes the promise without looking in vain for a then() (15 of 80 ns).
+   * What acquire() returns if it need not wait. It is a method because the compiler knows the class of what a method was
+   * called on, and so makes the promise without looking in vain for a then(), which took 15 of 80 ns.
    */
   promised(): Promise<Releaser> {
     return completed(this);
@@ -318,8 +318,7 @@ export class Lock {
   }
 
   #wait(tenant: Tenant, scope: WaitScope, options?: WaitOptions): Promise<Releaser> {
-    // While others wait, he is watched already.
-    if (this.#queue.size === 0) this.#watchOwner();
+    this.#watchOwner();
     if (this.#isBroken) return Promise.reject(this.#brokenError());
     return this.#queue.wait('a lock', scope, tenant, options);
   }
