@@ -547,6 +547,26 @@ describe('a wait that is cancelled', () => {
   );
 
   test(
+    'after it was notified hands the notification on, also if the lock has become free in the same call',
+    virtualTime(async () => {
+      const condition = new Condition();
+      const scope = new CancelScope();
+      await taskGroup(async (tg) => {
+        tg.startSoon(() => scope.run(() => condition.run(() => condition.wait())));
+        const second = tg.startSoon(() => condition.run(() => condition.wait()));
+        await waitAllTasksBlocked();
+        const holding = await condition.acquire();
+        condition.notify();
+        scope.cancel();
+        holding.release();
+        expect(condition.locked).toBe(false);
+        await second.result();
+      });
+      expect(condition.statistics()).toEqual(idle);
+    }),
+  );
+
+  test(
     'by a foreign signal, and by its scope while it takes the lock again: the second does not interrupt that',
     virtualTime(async (clock) => {
       const condition = new Condition();
