@@ -41,7 +41,7 @@ export function rejected(error: unknown): Promise<never> {
  * import assert from 'node:assert/strict';
  *
  * function brew(options?: WaitOptions): Promise<string> {
- *   const brewing = (async () => {
+ *   const work = async (): Promise<string> => {
  *     try {
  *       await sleep(1, options);
  *       return 'tea';
@@ -49,7 +49,8 @@ export function rejected(error: unknown): Promise<never> {
  *       silence(brewing, error, options?.signal);
  *       throw error;
  *     }
- *   })();
+ *   };
+ *   const brewing = work();
  *   return brewing;
  * }
  * const controller = new AbortController();

@@ -553,6 +553,7 @@ describe('a wait that is cancelled', () => {
       const scope = new CancelScope();
       await taskGroup(async (tg) => {
         tg.startSoon(() => scope.run(() => condition.run(() => condition.wait())));
+        await waitAllTasksBlocked();
         const second = tg.startSoon(() => condition.run(() => condition.wait()));
         await waitAllTasksBlocked();
         const holding = await condition.acquire();
