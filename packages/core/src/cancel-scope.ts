@@ -1,6 +1,15 @@
 /** Cancel scopes: the parts of a program that can be cancelled. */
 
-import { cellIn, checkParent, currentScopeNode, invoke, peekScope, root, scopeOfWait } from './ambient.js';
+import {
+  cellIn,
+  checkParent,
+  currentScopeNode,
+  invoke,
+  peekScope,
+  root,
+  scopeOfWait,
+  storage,
+} from './ambient.js';
 import { checkBoolean, checkFunction, checkName, checkOptions, checkSignal, checkTime } from './arguments.js';
 import { InvalidStateError } from './errors.js';
 import { describeScope, showByToString } from './inspect.js';
@@ -295,7 +304,7 @@ export class CancelScope {
     showByToString(CancelScope);
     runScope = (scope, where, body, onCaught) => scope.#enter(where, body, onCaught);
     facadeOf = (node) =>
-      (node.facade ??= new (CancelScope as unknown as FacadeConstructor)({}, node)) as CancelScope;
+      (node.facade ??= new (CancelScope as unknown as FacadeConstructor)(undefined, node)) as CancelScope;
     timedScope = (where, name, options, timeout, deadline) => {
       const node = new ScopeNode('scope', name, rootContext, root.task);
       const scope = facadeOf(node);
@@ -323,13 +332,18 @@ function leaveFailed<T>(
   throw rest;
 }
 
-type FacadeConstructor = new (options: CancelScopeOptions, node: ScopeNode) => CancelScope;
+type FacadeConstructor = new (options: undefined, node: ScopeNode) => CancelScope;
 
 /**
  * The scope in which a scope, a group or a run with that option begins. Throws where the runtime refuses to
  * work.
  */
 export function parentCell(where: string, signal: AbortSignal | undefined): Cell {
+  if (signal === undefined) {
+    const cell = storage.getStore();
+    // Nearly every call ends here.
+    if (cell?.scope !== undefined) return cell;
+  }
   const parent = signal === undefined ? currentScopeNode(where) : scopeOfWait(where, { signal });
   checkParent(parent);
   return cellIn(parent);

@@ -54,7 +54,7 @@ class SleepWait extends Wait<void> implements Due, Undo {
 export function sleep(ms: number, options?: WaitOptions): Promise<void> {
   try {
     checkTime('sleep()', 'ms', ms);
-    return begin('sleep()', ms, false, options);
+    return begin('sleep', 'sleep()', ms, false, options);
   } catch (error) {
     return rejected(error);
   }
@@ -84,7 +84,7 @@ export function sleep(ms: number, options?: WaitOptions): Promise<void> {
 export function sleepUntil(deadline: number, options?: WaitOptions): Promise<void> {
   try {
     checkTime('sleepUntil()', 'deadline', deadline);
-    return begin('sleepUntil()', deadline, true, options);
+    return begin('sleepUntil', 'sleepUntil()', deadline, true, options);
   } catch (error) {
     return rejected(error);
   }
@@ -106,7 +106,7 @@ export function sleepUntil(deadline: number, options?: WaitOptions): Promise<voi
  */
 export function sleepForever(options?: WaitOptions): Promise<never> {
   try {
-    return begin('sleepForever()', Infinity, true, options) as Promise<never>;
+    return begin('sleepForever', 'sleepForever()', Infinity, true, options) as Promise<never>;
   } catch (error) {
     return rejected(error);
   }
@@ -162,6 +162,7 @@ export function callAt(deadline: number, fn: () => void): Disposable {
 }
 
 function begin(
+  label: string,
   where: string,
   time: number,
   absolute: boolean,
@@ -173,7 +174,7 @@ function begin(
   if (refused !== undefined) return refused;
   const now = time === Infinity ? 0 : scope.context.deadlines.clock.now();
   const dueAt = absolute ? time : now + time;
-  if (dueAt > now) return new SleepWait(where.slice(0, -2), scope, dueAt, options).promise;
+  if (dueAt > now) return new SleepWait(label, scope, dueAt, options).promise;
   const wait = new SleepWait('sleep', scope, Infinity, options);
   putOff(() => wait.resolveNow());
   return wait.promise;

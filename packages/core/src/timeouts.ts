@@ -20,6 +20,20 @@ declare const NOTHING: unique symbol;
  */
 type PlainBody<T> = (() => T | PromiseLike<T>) | (Body<T> & { readonly [NOTHING]: never });
 
+/** How the functions that set a time limit differ. */
+interface TimeLimit {
+  /** Of the function, and of its scopes. */
+  readonly name: string;
+  /** For messages. */
+  readonly where: string;
+  readonly argument: 'ms' | 'deadline';
+}
+
+const MOVE_ON_AFTER: TimeLimit = { name: 'moveOnAfter', where: 'moveOnAfter()', argument: 'ms' };
+const MOVE_ON_AT: TimeLimit = { name: 'moveOnAt', where: 'moveOnAt()', argument: 'deadline' };
+const FAIL_AFTER: TimeLimit = { name: 'failAfter', where: 'failAfter()', argument: 'ms' };
+const FAIL_AT: TimeLimit = { name: 'failAt', where: 'failAt()', argument: 'deadline' };
+
 /** Options of {@link failAfter} and {@link failAt}. */
 export interface FailOptions extends ScopeOptions {
   /** Said in the message of the TimeoutError: what took too long. */
@@ -63,8 +77,7 @@ export function moveOnAfter<T>(
   body?: Body<T> | ScopeOptions,
   options?: ScopeOptions,
 ): CancelScope | Promise<T | undefined> {
-  const where = 'moveOnAfter()';
-  return moveOn(where, 'ms', ms, arguments.length > 1, body, options);
+  return moveOn(MOVE_ON_AFTER, ms, arguments.length > 1, body, options);
 }
 
 /**
@@ -99,8 +112,7 @@ export function moveOnAt<T>(
   body?: Body<T> | ScopeOptions,
   options?: ScopeOptions,
 ): CancelScope | Promise<T | undefined> {
-  const where = 'moveOnAt()';
-  return moveOn(where, 'deadline', deadline, arguments.length > 1, body, options);
+  return moveOn(MOVE_ON_AT, deadline, arguments.length > 1, body, options);
 }
 
 /**
@@ -138,7 +150,7 @@ export function failAfter<T>(
   body: Body<T>,
   options?: FailOptions,
 ): Promise<T | undefined> {
-  return fail('failAfter()', 'ms', ms, body, options);
+  return fail(FAIL_AFTER, ms, body, options);
 }
 
 /**
@@ -175,7 +187,7 @@ export function failAt<T>(
   body: Body<T>,
   options?: FailOptions,
 ): Promise<T | undefined> {
-  return fail('failAt()', 'deadline', deadline, body, options);
+  return fail(FAIL_AT, deadline, body, options);
 }
 
 /**
@@ -254,7 +266,7 @@ export function currentEffectiveDeadline(): number {
  * null means no limit. undefined is refused: it is mostly a setting that was forgotten, and waiting for
  * ever hides that.
  */
-function limit(where: string, argument: string, value: number | null): number {
+function checkLimit({ where, argument }: TimeLimit, value: number | null): number {
   if (value === null) return Infinity;
   if (typeof value !== 'number') {
     throw new TypeError(
@@ -266,42 +278,41 @@ function limit(where: string, argument: string, value: number | null): number {
 }
 
 function moveOn<T>(
-  where: string,
-  argument: 'ms' | 'deadline',
+  limit: TimeLimit,
   time: number | null,
   hasBody: boolean,
   body: Body<T> | ScopeOptions | undefined,
   options: ScopeOptions | undefined,
 ): CancelScope | Promise<T | undefined> {
-  const name = where.slice(0, -2);
+  const { name, where, argument } = limit;
   if (!hasBody || (typeof body === 'object' && body !== null && !isThenable(body))) {
-    const at = limit(where, argument, time);
+    const at = checkLimit(limit, time);
     const timed = argument === 'ms' ? { timeout: at } : { deadline: at };
     return new CancelScope({ name, ...(body as ScopeOptions), ...timed });
   }
   if (body === undefined) throw new TypeError(`${where}: body must be a function, got undefined`);
   try {
     checkFunction(where, 'body', body);
-    return runScope(scopeUntil(where, name, argument, time, options), where, body as Body<T>);
+    return runScope(scopeUntil(limit, time, options), where, body as Body<T>);
   } catch (error) {
     return rejected(error);
   }
 }
 
 function fail<T>(
-  where: string,
-  argument: 'ms' | 'deadline',
+  limit: TimeLimit,
   time: number | null,
   body: Body<T>,
   options: FailOptions | undefined,
 ): Promise<T | undefined> {
+  const { where, argument } = limit;
   try {
     checkOptions(where, options);
     const reason = options?.reason;
     if (reason !== undefined && typeof reason !== 'string') {
       throw new TypeError(`${where}: options.reason must be a string, got ${describe(reason)}`);
     }
-    const scope = scopeUntil(where, where.slice(0, -2), argument, time, options);
+    const scope = scopeUntil(limit, time, options);
     return runScope(scope, where, body, () => {
       const cause = causeOf(scope);
       if (!(cause instanceof Cancelled) || cause.source !== 'deadline') return undefined;
@@ -314,14 +325,9 @@ function fail<T>(
   }
 }
 
-function scopeUntil(
-  where: string,
-  name: string,
-  argument: 'ms' | 'deadline',
-  time: number | null,
-  options: ScopeOptions | undefined,
-): CancelScope {
-  const at = limit(where, argument, time);
+function scopeUntil(limit: TimeLimit, time: number | null, options: ScopeOptions | undefined): CancelScope {
+  const { name, where, argument } = limit;
+  const at = checkLimit(limit, time);
   return argument === 'ms'
     ? timedScope(where, name, options, at, Infinity)
     : timedScope(where, name, options, Infinity, at);
