@@ -9,10 +9,10 @@ describe('the timer of a timeout that does not happen', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   });
   afterEach(() => {
+    vi.unstubAllGlobals(); // first: what was there before are the fake timers
     // Whatever is still pending rings, so nothing is left over for the next test.
     vi.runAllTimers();
     vi.useRealTimers();
-    vi.unstubAllGlobals();
   });
 
   /** Schedules something for `inMs` from now, and notes when it was called. */
@@ -68,5 +68,43 @@ describe('the timer of a timeout that does not happen', () => {
     expect(clear.mock.calls).toEqual([[42]]);
     schedule(HOUR);
     expect(set).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe('the timer of a timeout that did not happen, when fake timers', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** Longer than any time that has passed before, on whichever clock. */
+  const LATER = 1_000 * HOUR;
+
+  const begin = (at: number, wake: () => void = () => {}): { cancel(): void } =>
+    systemClock.schedule(at, wake);
+
+  test('have come, is of no use', () => {
+    begin(0).cancel();
+    vi.useFakeTimers();
+    let rang = false;
+    begin(LATER, () => (rang = true));
+    vi.advanceTimersByTime(LATER);
+    expect(rang).toBe(true);
+  });
+
+  test('have gone, is of no use', async () => {
+    vi.useFakeTimers();
+    begin(0).cancel();
+    vi.useRealTimers();
+    await new Promise<void>((wake) => begin(performance.now() + 1, wake));
+  });
+
+  test('have come meanwhile, is of no use either', () => {
+    const timer = begin(performance.now() + HOUR);
+    vi.useFakeTimers();
+    timer.cancel();
+    let rang = false;
+    begin(LATER, () => (rang = true));
+    vi.advanceTimersByTime(LATER);
+    expect(rang).toBe(true);
   });
 });

@@ -67,6 +67,7 @@ export const systemClock: Clock = {
 let spare: Timer | undefined;
 
 function takeSpare(at: number): Timer | undefined {
+  dropStrangeSpare();
   if (spare === undefined || spare.at > at) return undefined;
   const timer = spare;
   spare = undefined;
@@ -76,6 +77,7 @@ function takeSpare(at: number): Timer | undefined {
 
 /** Of two timers the one that rings earlier is of use to more. */
 function keepSpare(timer: Timer): void {
+  dropStrangeSpare();
   const other = spare;
   if (!timer.isReferable || (other !== undefined && other.at <= timer.at)) {
     timer.clear();
@@ -86,8 +88,15 @@ function keepSpare(timer: Timer): void {
   spare = timer;
 }
 
+function dropStrangeSpare(): void {
+  if (spare?.isStrange !== true) return;
+  spare.clear();
+  spare = undefined;
+}
+
 class Timer {
   readonly at: number;
+  readonly #clearTimeout = clearTimeout;
   readonly #timeout: ReturnType<typeof setTimeout>;
   #wake: (() => void) | undefined = undefined;
 
@@ -107,13 +116,19 @@ class Timer {
     return typeof this.#timeout === 'object';
   }
 
+  /** Tests replace the platform's timers by fake ones, and take these away again: then those from before are on another time. */
+  get isStrange(): boolean {
+    return this.#clearTimeout !== clearTimeout;
+  }
+
   keepAlive(keep: boolean): void {
     if (keep) this.#timeout.ref();
     else this.#timeout.unref();
   }
 
   clear(): void {
-    clearTimeout(this.#timeout);
+    const clear = this.#clearTimeout; // in browsers it must not be called as a method
+    clear(this.#timeout);
   }
 
   /** The deadlines call it at most once, and not when it has rung: it may serve somebody else by then. */
