@@ -23,10 +23,19 @@ import {
   taskGroup,
   TaskGroupError,
   withSignal,
+  type TaskGroup,
   type TaskHandle,
 } from './index.js';
 import { throwing } from './failing.fixture.js';
-import { bindToScope, currentScope, ParkingLot, scopeOfWait, suspend, type Instrument } from './lowlevel.js';
+import {
+  bindToScope,
+  currentScope,
+  onTaskExit,
+  ParkingLot,
+  scopeOfWait,
+  suspend,
+  type Instrument,
+} from './lowlevel.js';
 import { unhandledRejections } from './observing.fixture.js';
 import { warningsDuring } from './process-events.fixture.js';
 import { withResolvers } from './with-resolvers.fixture.js';
@@ -431,6 +440,75 @@ describe('escapes: error', () => {
     );
     await expect(group).rejects.toMatchObject({ errors: [broken] });
     expect(await swept).toBe('swept');
+  });
+
+  describe('what the end of a task sets off is no escape from it, nor from the task that began it:', () => {
+    const sweep = async (): Promise<string> => {
+      await shield(() => checkpoint());
+      return 'swept';
+    };
+    /** Has `ending` run as a task that was begun by one which has ended by then. */
+    const beginBehind = (tg: TaskGroup, ending: () => Promise<unknown>): void => {
+      tg.startSoon(() => void tg.startSoon(ending));
+    };
+
+    test('listeners of the signals of services', async () => {
+      let swept: Promise<string> | undefined;
+      await strictly(async () => {
+        await taskGroup((tg) => {
+          const service = tg.startService(() => sleepForever());
+          service.signal.addEventListener('abort', () => void (swept = sweep()));
+          beginBehind(tg, () => nextTurn());
+        });
+        expect(await swept).toBe('swept');
+      });
+    });
+
+    test('listeners of the signals of others, when it ends with a cancellation that was taken back', async () => {
+      let swept: Promise<string> | undefined;
+      await strictly(async () => {
+        await moveOnAfter(Infinity, (outer) =>
+          taskGroup((tg) => {
+            const other = tg.startSoon(async () => shield(() => nextTurn()));
+            beginBehind(tg, async () => {
+              outer.cancel();
+              const cancelled = checkpoint();
+              tg.cancelScope.shield = true;
+              other.signal.addEventListener('abort', () => void (swept = sweep()));
+              await cancelled;
+            });
+          }),
+        );
+        expect(await swept).toBe('swept');
+      });
+    });
+
+    test('what was to be done at its end', async () => {
+      let swept: Promise<string> | undefined;
+      await strictly(async () => {
+        await taskGroup((tg) =>
+          beginBehind(tg, async () => {
+            onTaskExit('test', currentTask(), () => void (swept = sweep()));
+            await nextTurn();
+          }),
+        );
+        expect(await swept).toBe('swept');
+      });
+    });
+
+    test('instruments', async () => {
+      const swept: Promise<string>[] = [];
+      const instrument: Instrument = {
+        taskExited: ({ name }) => void (name === 'last' && swept.push(sweep())),
+      };
+      await run(
+        async () => {
+          await taskGroup((tg) => beginBehind(tg, async function last() {}));
+          expect(await Promise.all(swept)).toEqual(['swept']);
+        },
+        { escapes: 'error', instruments: [instrument] },
+      );
+    });
   });
 
   test('a wait that was pending is taken out of its queue and rejects', async () => {

@@ -385,7 +385,10 @@ class Services implements TaskOwner {
   /** Nobody needs them any more. Returns whether all have ended; those who have not are cancelled. */
   end(): boolean {
     if (this.#running > 0) {
-      this.#scope.end('everyone whom this service served has ended');
+      // Listeners of their signals are called: in the group, and not in the context of whoever ended last.
+      storage.run(this.#scope.owner!.cell, () =>
+        this.#scope.end('everyone whom this service served has ended'),
+      );
       return false;
     }
     return true;

@@ -132,19 +132,33 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     const isCancellation = wasCancelled && stray === undefined;
     const error = stray ?? raised;
     const cause = isCancellation ? (this.scope.cancellation ?? error) : error;
+    const cancelsOthers = !isCancellation || this.scope.owner!.cancellation === undefined;
     const rest = leaveWithError(this.scope, error);
     // Those who wait for this task learn how it ended before its failure cancels them.
     this.#ended(isCancellation ? 'cancelled' : 'failed', rest === CAUGHT || isCancellation ? cause : rest);
     if (rest === CAUGHT) this.owner.taskEnded(this);
-    else if (isCancellation) this.owner.taskFailed(this, rest, true);
-    // This cancels others, so that listeners of their signals are called: not in the context of a task that has ended.
-    else storage.runLast(openCell(this.scope.cell), () => this.owner.taskFailed(this, rest, false));
+    else if (!cancelsOthers) this.owner.taskFailed(this, rest, isCancellation);
+    // Listeners of their signals are called.
+    else this.#callAround(() => this.owner.taskFailed(this, rest, isCancellation));
+  }
+
+  /**
+   * Calls what may run code of others. It must not begin anything in a scope that was left: where the task ends in its own
+   * context, as in Node 24 and later, or in that of a task which has begun this one and ended.
+   */
+  #callAround(fn: () => void): void {
+    storage.runLast(openCell(this.scope.cell), fn);
   }
 
   #ended(state: 'finished' | 'cancelled' | 'failed', outcome: unknown): void {
     this.#state = state;
     this.#outcome = outcome;
     noteActivity();
+    if (observing.count === 0 && this.onExit === undefined) this.#tellEnded();
+    else this.#callAround(this.#tellEnded.bind(this));
+  }
+
+  #tellEnded(): void {
     if (observing.count > 0) notify(this.scope.context.observers, 'taskExited', this);
     this.#joiners?.unparkAll();
     this.#joiners = undefined;
