@@ -1,5 +1,5 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { createStorage, platform } from './node.js';
 
@@ -86,4 +86,29 @@ test('what runLast() enters is not there any more in the next microtask', async 
     'another turn': undefined,
     inside: 'store',
   });
+});
+
+test('a platform without enterWith() and disable() will do', async () => {
+  class Storage<T> {
+    static readonly snapshot = (): unknown => AsyncLocalStorage.snapshot();
+    readonly #storage = new AsyncLocalStorage<T>();
+
+    getStore(): T | undefined {
+      return this.#storage.getStore();
+    }
+
+    run<R>(store: T, fn: () => R): R {
+      return this.#storage.run(store, fn);
+    }
+  }
+  vi.resetModules();
+  vi.doMock('node:async_hooks', () => ({ AsyncLocalStorage: Storage, AsyncResource }));
+  try {
+    const { platform: poorer } = await import('./node.js');
+    const storage = poorer.createStorage<string>();
+    expect(storage.run('store', () => storage.getStore())).toBe('store');
+    expect(storage.runLast('store', () => storage.getStore())).toBe('store');
+  } finally {
+    vi.doUnmock('node:async_hooks');
+  }
 });

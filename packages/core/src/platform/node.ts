@@ -54,10 +54,14 @@ export function createStorage<T>(byResource: boolean): ContextStorage<T> {
 function hasContextFrames(): boolean {
   const storage = new AsyncLocalStorage<boolean>();
   const resource = new AsyncResource('taskscope');
-  resource.runInAsyncScope(() => storage.enterWith(true));
-  const hasLeft = resource.runInAsyncScope(() => storage.getStore()) === undefined;
-  storage.disable();
-  return hasLeft;
+  try {
+    resource.runInAsyncScope(() => storage.enterWith(true));
+    const hasLeft = resource.runInAsyncScope(() => storage.getStore()) === undefined;
+    storage.disable();
+    return hasLeft;
+  } catch {
+    return false; // there are platforms without enterWith(), such as workerd
+  }
 }
 
 // In Deno a resource costs more than it saves.
