@@ -67,7 +67,7 @@ export const systemClock: Clock = {
 let spare: Timer | undefined;
 
 function takeSpare(at: number): Timer | undefined {
-  dropStrangeSpare();
+  dropObsoleteSpare();
   if (spare === undefined || spare.at > at) return undefined;
   const timer = spare;
   spare = undefined;
@@ -77,7 +77,7 @@ function takeSpare(at: number): Timer | undefined {
 
 /** Of two timers the one that rings earlier is of use to more. */
 function keepSpare(timer: Timer): void {
-  dropStrangeSpare();
+  dropObsoleteSpare();
   const other = spare;
   if (!timer.isReferable || (other !== undefined && other.at <= timer.at)) {
     timer.clear();
@@ -88,8 +88,8 @@ function keepSpare(timer: Timer): void {
   spare = timer;
 }
 
-function dropStrangeSpare(): void {
-  if (spare?.isStrange !== true) return;
+function dropObsoleteSpare(): void {
+  if (spare?.isObsolete !== true) return;
   spare.clear();
   spare = undefined;
 }
@@ -117,7 +117,7 @@ class Timer {
   }
 
   /** Tests replace the platform's timers by fake ones, and take these away again: then those from before are on another time. */
-  get isStrange(): boolean {
+  get isObsolete(): boolean {
     return this.#clearTimeout !== clearTimeout;
   }
 

@@ -312,6 +312,18 @@ describe('a task that returns what is no good', () => {
       () => Object.defineProperty(Promise.resolve(), 'then', { value: throwing('no then') }),
       'no then',
     ],
+    [
+      'a promise whose then() rejects and then throws: the first counts',
+      () => {
+        const then: Then = (_resolve, reject) => {
+          reject('first');
+          throw new Error('second');
+        };
+        // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+        return Object.defineProperty(Promise.resolve(), 'then', { value: then });
+      },
+      'first',
+    ],
     ['a proxy that throws', hostileProxy, new Error('hands off')],
     ['a revoked proxy', revokedProxy, expect.any(TypeError)],
   ])('%s: the group fails with that error', async (_, make, error) => {
@@ -321,6 +333,34 @@ describe('a task that returns what is no good', () => {
     });
     await test();
   });
+});
+
+test('a promise whose then() tells of two ends ends a task, or the body of a group, once', async () => {
+  const twice = (): unknown =>
+    // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+    Object.defineProperty(Promise.resolve(), 'then', {
+      value: (resolve: () => void) => {
+        resolve();
+        resolve();
+      },
+    });
+  const test = virtualTime(async () => {
+    const ended: string[] = [];
+    const sleeper = async (name: string): Promise<void> => {
+      await sleep(10);
+      ended.push(name);
+    };
+    await taskGroup((tg) => {
+      tg.startSoon(twice);
+      tg.startSoon(sleeper, 'beside a task');
+    });
+    await taskGroup((tg) => {
+      tg.startSoon(sleeper, 'beside a body');
+      return twice();
+    });
+    expect(ended).toEqual(['beside a task', 'beside a body']);
+  });
+  await test();
 });
 
 describe('while cancelling', () => {

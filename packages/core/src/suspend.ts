@@ -124,7 +124,7 @@ export class Wait<T> implements Member, WaitInfo {
    * @returns Whether it is pending: an instrument that was told of it may have cancelled it.
    */
   begin(options: WaitOptions | undefined): boolean {
-    // First, since a signal that is not what it seems may throw.
+    // First, since it may throw.
     if (options !== undefined) this.link(options);
     attach(this, this.scope);
     noteActivity();
@@ -132,7 +132,8 @@ export class Wait<T> implements Member, WaitInfo {
     return this.owner !== undefined;
   }
 
-  private link({ signal }: WaitOptions): void {
+  /** Has a foreign signal end the wait as well, which may throw if it is not what it seems. */
+  link({ signal }: WaitOptions): void {
     if (signal !== undefined) this.signalLink = linkSignal(this, this.scope, signal);
   }
 

@@ -262,12 +262,14 @@ class Group<T> implements TaskGroup, StartingPlace {
   }
 
   #bodyEnded(value: T): void {
+    if (this.scope.isJoining) return; // as for a task: see there
     this.#value = value;
     this.scope.isJoining = true;
     this.release();
   }
 
   #bodyFailed(error: unknown): void {
+    if (this.scope.isJoining) return;
     const wasCancelled = isCancellationOf(this.scope, error);
     const what = `the body of task group "${this.scope.name}"`;
     const stray = wasCancelled ? strayCancellation(this.scope, error, what) : undefined;

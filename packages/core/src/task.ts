@@ -121,12 +121,14 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
   }
 
   #finished(value: T): void {
+    if (this.hasEnded) return; // a promise may have a then() of its own, which tells more than once
     this.scope.leave();
     this.#ended('finished', value);
     this.owner.taskEnded(this);
   }
 
   #failed(raised: unknown): void {
+    if (this.hasEnded) return;
     const wasCancelled = isCancellationOf(this.scope, raised);
     const stray = wasCancelled ? strayCancellation(this.scope, raised, `task "${this.name}"`) : undefined;
     const isCancellation = wasCancelled && stray === undefined;

@@ -140,8 +140,8 @@ describe('a loop of operations that complete at once lets the event loop turn', 
       now += 1;
       return checkpoint();
     };
-    // From then on the clock is asked at every 64th.
-    expect(await operationsUntilNextTurn(compute)).toBeLessThanOrEqual(65);
+    // From then on the clock is asked at every 32nd.
+    expect(await operationsUntilNextTurn(compute)).toBeLessThanOrEqual(33);
   });
 });
 

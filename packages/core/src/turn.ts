@@ -7,21 +7,18 @@
  * take effect as before but their promises settle in the next turn, all together, so that no task races
  * ahead of the others.
  *
- * The fast path is one decrement and one test. Every 64th operation looks at the clock as well, for those
+ * The fast path is one decrement and one test. Every 32nd operation looks at the clock as well, for those
  * who compute a lot in between; and so does the 16th of a turn, since those mostly do it from the beginning.
  */
 
 import { platform } from '#platform';
 import { shared } from './shared.js';
 
-/** Where it is a property of the global object, it is looked up, and may be a getter. */
-const { performance } = globalThis;
-
 const MILLISECONDS = 5;
-const LOOK_AT_CLOCK_EVERY = 64; // a power of two
+const LOOK_AT_CLOCK_EVERY = 32; // a power of two
 const FIRST_LOOK_AFTER = 16;
 /** At 100 ns each less than half a millisecond. With a quarter of it, a channel between ten tasks and ten is 5 to 10 % slower. */
-const OPERATIONS = 63 * LOOK_AT_CLOCK_EVERY + FIRST_LOOK_AFTER;
+const OPERATIONS = 126 * LOOK_AT_CLOCK_EVERY + FIRST_LOOK_AFTER;
 
 interface Turn {
   /**

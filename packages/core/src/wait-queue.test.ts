@@ -14,6 +14,29 @@ describe('a wait queue', () => {
     expect([queue.size, queue.first]).toEqual([0, undefined]);
   });
 
+  test('has a place for a wait already when an instrument is told of it', async () => {
+    const queue = new WaitQueue<string>();
+    const got = run(() => queue.wait('tea', scopeOfWait('test'), undefined), {
+      instruments: [{ waitStarted: () => void queue.shift()?.resolve('a cup') }],
+    });
+    expect(await got).toBe('a cup');
+    expect(queue.size).toBe(0);
+  });
+
+  test('keeps no place for a wait whose signal cannot be listened to', async () => {
+    const queue = new WaitQueue<string>();
+    const signal = AbortSignal.abort();
+    Object.defineProperty(signal, 'aborted', { value: false });
+    const broken = new Error('broken');
+    signal.addEventListener = () => {
+      throw broken;
+    };
+    await run(async () => {
+      expect(() => queue.wait('tea', scopeOfWait('test'), undefined, { signal })).toThrow(broken);
+    });
+    expect(queue.size).toBe(0);
+  });
+
   test('goes on to the next when some are taken out while it is iterated over', () => {
     const queue = new WaitQueue<void, string>();
     for (const name of ['a', 'b', 'c', 'd']) void queue.wait('tea', scopeOfWait('test'), name);

@@ -145,7 +145,10 @@ export class WaitQueue<T = void, D = void> {
     const wait = new Wait<T>(label, scope as ScopeNode);
     const entry = new Entry(data, wait);
     wait.undoer = entry;
-    if (wait.begin(options)) this.append(entry);
+    if (options !== undefined) wait.link(options);
+    // Before it begins: an instrument that is told of it may hand something over.
+    this.append(entry);
+    wait.begin(undefined);
     return wait.promise;
   }
 
