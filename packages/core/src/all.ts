@@ -11,7 +11,8 @@ import {
   throwIfCaught,
   type TaskFunction,
 } from './task-functions.js';
-import { nameOf, type TaskHandle } from './task.js';
+import { nameOf } from './scope-tree.js';
+import type { TaskHandle } from './task.js';
 
 /** @inline */
 type Functions = readonly TaskFunction<unknown>[];

@@ -155,16 +155,25 @@ export function invoke<A extends unknown[], R>(
   fn: (...args: A) => R | PromiseLike<R>,
   args: A,
 ): R | Promise<R> {
-  return storage.run(cell, () => settled(fn(...args)));
+  return storage.run(cell, call<A, R>, fn, args);
 }
 
-/** The same at the end of a microtask: the rest of it may run in that scope, too. */
+/** Calls `fn` in the context of `cell`. */
+export function callIn<R>(cell: Cell, fn: () => R): R {
+  return storage.run(cell, (callback) => callback(), fn, undefined);
+}
+
+/** `invoke()` at the end of a microtask: the rest of it may run in that scope, too. */
 export function invokeLast<A extends unknown[], R>(
   cell: Cell,
   fn: (...args: A) => R | PromiseLike<R>,
   args: A,
 ): R | Promise<R> {
-  return storage.runLast(cell, () => settled(fn(...args)));
+  return storage.runLast(cell, call<A, R>, fn, args);
+}
+
+function call<A extends unknown[], R>(fn: (...args: A) => R | PromiseLike<R>, args: A): R | Promise<R> {
+  return settled(fn(...args));
 }
 
 /**
@@ -190,7 +199,7 @@ export function invokeLast<A extends unknown[], R>(
  */
 export function detached<T>(fn: () => T): T {
   checkFunction('detached()', 'fn', fn);
-  return storage.run(root.cell, fn);
+  return callIn(root.cell, fn);
 }
 
 /**
@@ -226,6 +235,6 @@ export function bindToScope<F extends (...args: any[]) => unknown>(fn: F): F {
   const cell = openCell(storage.getStore() ?? scope);
   return function bound(this: unknown, ...args: unknown[]): unknown {
     // It is tied to the scope, and so it is in a section of that only until that ends.
-    return storage.run(scope.left === undefined ? openCell(cell) : cell, () => fn.apply(this, args));
+    return callIn(scope.left === undefined ? openCell(cell) : cell, () => fn.apply(this, args));
   } as F;
 }

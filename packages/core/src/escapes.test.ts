@@ -28,6 +28,7 @@ import {
 } from './index.js';
 import { throwing } from './failing.fixture.js';
 import {
+  addInstrument,
   bindToScope,
   currentScope,
   onTaskExit,
@@ -266,6 +267,19 @@ describe('work that outlives its scope is adopted by the nearest open scope arou
       'checkpoint(): left too → adopter',
       'park: left with a wait → adopter',
     ]);
+  });
+
+  test('an instrument that comes after a scope was left is not told its name', async () => {
+    const told: string[] = [];
+    const left = withResolvers<void>();
+    let late: Promise<void> | undefined;
+    await new CancelScope({ name: 'a scope' }).run(() => {
+      late = left.promise.then(() => checkpoint());
+    });
+    using _ = addInstrument({ scopeEscaped: (scope) => void told.push(scope) });
+    left.resolve();
+    await late;
+    expect(told).toEqual(['left unwatched']);
   });
 });
 

@@ -52,10 +52,11 @@ describe('a bundle for browsers', () => {
 });
 
 describe('the platform of browsers', () => {
-  test('keeps nothing in its storage, and calls functions', () => {
+  test('keeps nothing in its storage, and calls functions with their arguments', () => {
     const storage = platform.createStorage<string>();
-    expect(storage.run('value', () => [storage.getStore(), 3])).toEqual([undefined, 3]);
-    expect(storage.runLast('value', () => [storage.getStore(), 4])).toEqual([undefined, 4]);
+    const add = (a: number, b: number): unknown[] => [storage.getStore(), a + b];
+    expect(storage.run('value', add, 1, 2)).toEqual([undefined, 3]);
+    expect(storage.runLast('value', add, 3, 4)).toEqual([undefined, 7]);
   });
 
   test('goes on in a later turn, in order, and after timers that are due', async () => {

@@ -8,7 +8,8 @@ import { ParkingLot } from './parking-lot.js';
 import { chain, rejected } from './promises.js';
 import { scopeOf, taskGroup, type TaskGroup } from './task-group.js';
 import { isCancelledTask, throwIfCaught, waitIn } from './task-functions.js';
-import { nameOf, type TaskContext } from './task.js';
+import { nameOf } from './scope-tree.js';
+import type { TaskContext } from './task.js';
 import { hasBudget, putOff } from './turn.js';
 
 /** Options of {@link map}. */

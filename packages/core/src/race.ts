@@ -12,7 +12,7 @@ import {
   throwIfCaught,
   type TaskFunction,
 } from './task-functions.js';
-import { nameOf } from './task.js';
+import { nameOf } from './scope-tree.js';
 
 type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 

@@ -21,6 +21,21 @@ export interface RunContext {
   readonly scheduler: WakeScheduler | undefined;
   /** How many waits are going on that something outside the runtime will end. */
   foreignWaits: number;
+  /** See `leftUnwatched`. */
+  leftUnwatched: Left | undefined;
+}
+
+/** What is known of a scope, or section, that was left. */
+export interface Left {
+  readonly name: string;
+  readonly context: RunContext;
+  /** Whether somebody was warned of code that is still running in it. */
+  reported: boolean;
+}
+
+/** What stands for all scopes that were left while nobody was to hear of what outlives them: only an instrument that is added later may. */
+export function leftUnwatched(context: RunContext): Left {
+  return (context.leftUnwatched ??= { name: 'left unwatched', context, reported: false });
 }
 
 /** The context outside every run: real time, and nothing is reported. */
@@ -31,4 +46,5 @@ export const rootContext: RunContext = shared('context', () => ({
   lostContext: 'ignore',
   scheduler: undefined,
   foreignWaits: 0,
+  leftUnwatched: undefined,
 }));

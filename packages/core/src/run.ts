@@ -160,6 +160,7 @@ function contextFor(outer: RunContext, options: RunOptions): RunContext {
     lostContext: options.lostContext ?? outer.lostContext,
     scheduler: options.scheduler ?? outer.scheduler,
     foreignWaits: 0,
+    leftUnwatched: undefined,
   };
 }
 

@@ -42,12 +42,12 @@ export class Section {
 
   /** Calls `fn` in the section. Its result is a value or a native promise. */
   run<T>(fn: () => T | PromiseLike<T>): T | Promise<T> {
-    return storage.run(this.#cell, () => settled(fn()));
+    return storage.run(this.#cell, call<T>, fn, undefined);
   }
 
   /** The same at the end of a microtask, which costs less: the rest of it may run in the section, too. */
   runLast<T>(fn: () => T | PromiseLike<T>): T | Promise<T> {
-    return storage.runLast(this.#cell, () => settled(fn()));
+    return storage.runLast(this.#cell, call<T>, fn, undefined);
   }
 
   /** What was called has ended. Code that is still running in the section has outlived it. */
@@ -58,6 +58,10 @@ export class Section {
     cell.outer = openCell(cell.outer!);
     cell.left = { name: this.#name, context: openScope(cell).context, reported: false };
   }
+}
+
+function call<T>(fn: () => T | PromiseLike<T>): T | Promise<T> {
+  return settled(fn());
 }
 
 /**

@@ -7,7 +7,7 @@
  */
 
 import { InvalidStateError } from './errors.js';
-import type { ScopeNode } from './scope-tree.js';
+import type { Named, ScopeNode } from './scope-tree.js';
 import { silence } from './promises.js';
 import { Task, type TaskContext, type TaskOwner } from './task.js';
 import { hasBudget, putOff } from './turn.js';
@@ -35,7 +35,7 @@ export interface StartingPlace extends TaskOwner {
 export function startChild<T, V, A extends unknown[], R>(
   group: StartingPlace,
   parent: ScopeNode,
-  name: string,
+  named: string | Named,
   fn: (status: TaskStatus<V>, ...args: A) => T | PromiseLike<T>,
   args: A,
   pick: (task: Task<T, V>) => R,
@@ -46,7 +46,7 @@ export function startChild<T, V, A extends unknown[], R>(
         'Use startSoon() there, or start() outside of that run',
     );
   }
-  const starting = new Starting<T, V, R>(group, parent, name, pick);
+  const starting = new Starting<T, V, R>(group, parent, named, pick);
   starting.task.begin(fn, [starting, ...args]);
   return starting.promise;
 }
@@ -60,7 +60,7 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
   #resolve!: (result: R) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(group: StartingPlace, parent: ScopeNode, name: string, pick: (task: Task<T, V>) => R) {
+  constructor(group: StartingPlace, parent: ScopeNode, named: string | Named, pick: (task: Task<T, V>) => R) {
     this.#group = group;
     this.#pick = pick;
     this.promise = new Promise((resolve, reject) => {
@@ -68,7 +68,7 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
       this.#reject = reject;
     });
     group.hold();
-    this.task = new Task<T, V>(name, parent, this);
+    this.task = new Task<T, V>(named, parent, this);
     this.task.scope.isStarting = true;
   }
 

@@ -6,7 +6,7 @@
  * that everyone else comes to an end.
  */
 
-import { checkParent, currentScopeNode, invoke, storage } from './ambient.js';
+import { callIn, checkParent, currentScopeNode, invoke, storage } from './ambient.js';
 import { describeScope, showByToString } from './inspect.js';
 import { checkFunction, checkName, checkOptions, checkSignal } from './arguments.js';
 import { facadeOf, openScopeNode, parentCell, type CancelScope } from './cancel-scope.js';
@@ -15,7 +15,7 @@ import { CAUGHT, isCancellationOf, leaveWithError, strayCancellation } from './s
 import { openScope, ScopeNode } from './scope-tree.js';
 import { startChild, type StartingPlace, type TaskStatus } from './start.js';
 import { rejected, silence } from './promises.js';
-import { nameOf, Task, type TaskContext, type TaskHandle, type TaskOwner } from './task.js';
+import { Task, type TaskContext, type TaskHandle, type TaskOwner } from './task.js';
 import { hasBudget, noteActivity, putOff } from './turn.js';
 
 /** Options of {@link taskGroup}. */
@@ -179,7 +179,7 @@ class Group<T> implements TaskGroup, StartingPlace {
     checkFunction('TaskGroup.startSoon()', 'fn', fn);
     this.#checkOpen('startSoon');
     this.#running++;
-    const task = new Task<R>(nameOf(fn), this.scope, this);
+    const task = new Task<R>(fn, this.scope, this);
     task.begin(fn, args);
     return task;
   }
@@ -190,7 +190,7 @@ class Group<T> implements TaskGroup, StartingPlace {
     checkName('TaskGroup.createTask()', options?.name);
     this.#checkOpen('createTask');
     this.#running++;
-    const task = new Task<R>(options?.name ?? nameOf(fn), this.scope, this);
+    const task = new Task<R>(options?.name ?? fn, this.scope, this);
     task.begin(fn, [task]);
     return task;
   }
@@ -199,7 +199,7 @@ class Group<T> implements TaskGroup, StartingPlace {
     try {
       checkFunction('TaskGroup.start()', 'fn', fn);
       this.#checkOpen('start');
-      return startChild(this, this.#startingParent(), nameOf(fn), fn, args, (task) => task.startValue);
+      return startChild(this, this.#startingParent(), fn, fn, args, (task) => task.startValue);
     } catch (error) {
       return rejected(error);
     }
@@ -214,7 +214,7 @@ class Group<T> implements TaskGroup, StartingPlace {
       checkOptions('TaskGroup.startTask()', options, 'name');
       checkName('TaskGroup.startTask()', options?.name);
       this.#checkOpen('startTask');
-      return startChild(this, this.#startingParent(), options?.name ?? nameOf(fn), fn, [], (task) => task);
+      return startChild(this, this.#startingParent(), options?.name ?? fn, fn, [], (task) => task);
     } catch (error) {
       return rejected(error);
     }
@@ -379,7 +379,7 @@ class Services implements TaskOwner {
 
   begin<A extends unknown[]>(fn: (...args: A) => unknown, args: A): TaskHandle<unknown> {
     this.#running++;
-    const task = new Task<unknown>(nameOf(fn), this.#scope, this);
+    const task = new Task<unknown>(fn, this.#scope, this);
     task.begin(fn, args);
     return task;
   }
@@ -388,9 +388,7 @@ class Services implements TaskOwner {
   end(): boolean {
     if (this.#running > 0) {
       // Listeners of their signals are called: in the group, and not in the context of whoever ended last.
-      storage.run(this.#scope.owner!.cell, () =>
-        this.#scope.end('everyone whom this service served has ended'),
-      );
+      callIn(this.#scope.owner!.cell, () => this.#scope.end('everyone whom this service served has ended'));
       return false;
     }
     return true;

@@ -498,6 +498,17 @@ describe('waiting for a task', () => {
 });
 
 describe('names and values', () => {
+  test.each([
+    ['throws', { get: throwing(new Error('no name')) }],
+    ['is no string', { value: Symbol('name') }],
+    ['is empty', { value: '' }],
+  ])('a task whose function has a name that %s is anonymous', async (_, name) => {
+    const fn = Object.defineProperty(() => {}, 'name', name);
+    await taskGroup((tg) => {
+      expect(tg.startSoon(fn).name).toBe('anonymous');
+    });
+  });
+
   test(
     'a task has the name of its function, or the one it was given',
     virtualTime(async () => {

@@ -1,13 +1,13 @@
 /** A task: a function that runs concurrently with others, in a scope of its own. */
 
-import { invokeLast, newTaskId, peekScope, scopeOfWait, storage, type WaitOptions } from './ambient.js';
+import { callIn, invokeLast, newTaskId, peekScope, scopeOfWait, type WaitOptions } from './ambient.js';
 import { checkOptions } from './arguments.js';
 import { InvalidStateError, messageOf, TaskCancelled, TaskFailed, TaskNotFinished } from './errors.js';
 import { notify, observing } from './instruments.js';
 import { ParkingLot } from './parking-lot.js';
 import { completed } from './operations.js';
 import { CAUGHT, isCancellationOf, leaveWithError, strayCancellation } from './scope-exit.js';
-import { openCell, ScopeNode } from './scope-tree.js';
+import { openCell, ScopeNode, type Named } from './scope-tree.js';
 import { DONE, ignore, rejected } from './promises.js';
 import { refusal } from './suspend.js';
 import { runExitActions, type TaskRecord } from './task-exit.js';
@@ -65,16 +65,10 @@ export interface TaskOwner {
   taskFailed(task: Task<unknown, unknown>, error: unknown, isCancellation: boolean): void;
 }
 
-/** The name of a function, for people. */
-export function nameOf(fn: unknown): string {
-  return (typeof fn === 'function' && fn.name) || 'anonymous';
-}
-
 const NOTHING = Symbol('not started with a value');
 
 export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskContext {
   readonly id: number = newTaskId();
-  readonly name: string;
   readonly scope: ScopeNode;
   parentId: number;
   hasEnded = false;
@@ -85,14 +79,17 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
   #startValue: unknown = NOTHING;
   #joiners: ParkingLot | undefined = undefined;
 
-  constructor(name: string, parent: ScopeNode, owner: TaskOwner) {
-    this.name = name;
+  constructor(named: string | Named, parent: ScopeNode, owner: TaskOwner) {
     this.owner = owner;
     this.parentId = parent.task.id;
-    this.scope = new ScopeNode('task', name, parent.context, this);
+    this.scope = new ScopeNode('task', named, parent.context, this);
     if (observing.count > 0) notify(parent.context.observers, 'taskSpawned', this);
     this.scope.open(parent);
     noteActivity();
+  }
+
+  get name(): string {
+    return this.scope.name;
   }
 
   /** Has the first step taken in a later microtask, in the async context of the caller. */
@@ -149,7 +146,7 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
    * context, as in Node 24 and later, or in that of a task which has begun this one and ended.
    */
   #callAround(fn: () => void): void {
-    storage.runLast(openCell(this.scope.cell), fn);
+    callIn(openCell(this.scope.cell), fn);
   }
 
   #ended(state: 'finished' | 'cancelled' | 'failed', outcome: unknown): void {

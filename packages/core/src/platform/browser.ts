@@ -6,8 +6,8 @@ export const platform: Platform = {
   createStorage<T>(): ContextStorage<T> {
     return {
       getStore: () => undefined,
-      run: (_store, fn) => fn(),
-      runLast: (_store, fn) => fn(),
+      run: (_store, fn, a, b) => fn(a, b),
+      runLast: (_store, fn, a, b) => fn(a, b),
     };
   },
   nextTurn(fn: () => void): void {

@@ -2,6 +2,17 @@ import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { describe, expect, test, vi } from 'vitest';
 
 import { createStorage, platform } from './node.js';
+import type { ContextStorage } from './platform.js';
+
+const call = <R>(fn: () => R): R => fn();
+
+function run<R>(storage: ContextStorage<string>, store: string, fn: () => R): R {
+  return storage.run(store, call<R>, fn, undefined);
+}
+
+function runLast<R>(storage: ContextStorage<string>, store: string, fn: () => R): R {
+  return storage.runLast(store, call<R>, fn, undefined);
+}
 
 describe.each([
   ['run()', false],
@@ -10,8 +21,8 @@ describe.each([
   test('holds the store while a function runs, and in what that leaves behind, and comes back to what was there', async () => {
     const storage = createStorage<string>(byResource);
     expect(storage.getStore()).toBeUndefined();
-    const seen = storage.run('outer', () => {
-      const inner = storage.run('inner', async () => {
+    const seen = run(storage, 'outer', () => {
+      const inner = run(storage, 'inner', async () => {
         const before = storage.getStore();
         await Promise.resolve();
         return [before, storage.getStore()];
@@ -27,23 +38,32 @@ describe.each([
     const storage = createStorage<string>(byResource);
     const error = new Error('out of tea');
     expect(() =>
-      storage.run('store', () => {
+      run(storage, 'store', () => {
         throw error;
       }),
     ).toThrow(error);
     expect(storage.getStore()).toBeUndefined();
   });
 
+  test('calls the function with its arguments', () => {
+    const storage = createStorage<string>(byResource);
+    const add = (a: number, b: number): unknown[] => [storage.getStore(), a + b];
+    expect(storage.run('store', add, 1, 2)).toEqual(['store', 3]);
+    new AsyncResource('test').runInAsyncScope(() => {
+      expect(storage.runLast('store', add, 3, 4)).toEqual(['store', 7]);
+    });
+  });
+
   test('leaves the values of others as they are', async () => {
     const others = new AsyncLocalStorage<string>();
     const storage = createStorage<string>(byResource);
     await others.run('theirs', async () => {
-      const inside = storage.run('ours', () =>
+      const inside = run(storage, 'ours', () =>
         others.run('inner', () => [others.getStore(), storage.getStore()]),
       );
       expect(inside).toEqual(['inner', 'ours']);
       expect(others.getStore()).toBe('theirs');
-      expect(await storage.run('ours', async () => others.getStore())).toBe('theirs');
+      expect(await run(storage, 'ours', async () => others.getStore())).toBe('theirs');
     });
   });
 
@@ -52,9 +72,9 @@ describe.each([
     const error = new Error('out of tea');
     // Whatever it leaves behind ends with the resource.
     new AsyncResource('test').runInAsyncScope(() => {
-      expect(storage.runLast('store', () => storage.getStore())).toBe('store');
+      expect(runLast(storage, 'store', () => storage.getStore())).toBe('store');
       expect(() =>
-        storage.runLast('store', () => {
+        runLast(storage, 'store', () => {
           throw error;
         }),
       ).toThrow(error);
@@ -67,7 +87,7 @@ test('what runLast() enters is not there any more in the next microtask', async 
   const ready = Promise.resolve();
   const seen: Record<string, string | undefined> = {};
   const last = ready.then(() =>
-    storage.runLast('store', async () => {
+    runLast(storage, 'store', async () => {
       await ready;
       seen['inside'] = storage.getStore();
     }),
@@ -97,8 +117,8 @@ test('a platform without enterWith() and disable() will do', async () => {
       return this.#storage.getStore();
     }
 
-    run<R>(store: T, fn: () => R): R {
-      return this.#storage.run(store, fn);
+    run<A extends unknown[], R>(store: T, fn: (...args: A) => R, ...args: A): R {
+      return this.#storage.run(store, fn, ...args);
     }
   }
   vi.resetModules();
@@ -106,8 +126,8 @@ test('a platform without enterWith() and disable() will do', async () => {
   try {
     const { platform: poorer } = await import('./node.js');
     const storage = poorer.createStorage<string>();
-    expect(storage.run('store', () => storage.getStore())).toBe('store');
-    expect(storage.runLast('store', () => storage.getStore())).toBe('store');
+    expect(run(storage, 'store', () => storage.getStore())).toBe('store');
+    expect(runLast(storage, 'store', () => storage.getStore())).toBe('store');
   } finally {
     vi.doUnmock('node:async_hooks');
   }

@@ -15,12 +15,12 @@ class RunStorage<T> implements ContextStorage<T> {
     return this.storage.getStore();
   }
 
-  run<R>(store: T, fn: () => R): R {
-    return this.storage.run(store, fn);
+  run<A, B, R>(store: T, fn: (a: A, b: B) => R, a: A, b: B): R {
+    return this.storage.run(store, fn, a, b);
   }
 
-  runLast<R>(store: T, fn: () => R): R {
-    return this.run(store, fn);
+  runLast<A, B, R>(store: T, fn: (a: A, b: B) => R, a: A, b: B): R {
+    return this.storage.run(store, fn, a, b);
   }
 }
 
@@ -29,18 +29,25 @@ class RunStorage<T> implements ContextStorage<T> {
  * resource has kept the context to which it comes back, so there is one copy; and at the end of a microtask nobody comes back.
  */
 class ResourceStorage<T> extends RunStorage<T> {
-  override run<R>(store: T, fn: () => R): R {
-    return new AsyncResource('taskscope').runInAsyncScope(enter<T, R>, undefined, this.storage, store, fn);
+  override run<A, B, R>(store: T, fn: (a: A, b: B) => R, a: A, b: B): R {
+    const resource = new AsyncResource('taskscope');
+    return resource.runInAsyncScope(enter<T, A, B, R>, undefined, this.storage, store, fn, a, b);
   }
 
-  override runLast<R>(store: T, fn: () => R): R {
-    return enter(this.storage, store, fn);
+  override runLast<A, B, R>(store: T, fn: (a: A, b: B) => R, a: A, b: B): R {
+    return enter(this.storage, store, fn, a, b);
   }
 }
 
-function enter<T, R>(storage: AsyncLocalStorage<T | undefined>, store: T, fn: () => R): R {
+function enter<T, A, B, R>(
+  storage: AsyncLocalStorage<T | undefined>,
+  store: T,
+  fn: (a: A, b: B) => R,
+  a: A,
+  b: B,
+): R {
   storage.enterWith(store);
-  return fn();
+  return fn(a, b);
 }
 
 export function createStorage<T>(byResource: boolean): ContextStorage<T> {

@@ -17,10 +17,13 @@ export interface Platform {
 /** What the runtime needs of an `AsyncLocalStorage`. */
 export interface ContextStorage<T> {
   getStore(): T | undefined;
-  /** Calls `fn` in a context that holds `store`, and comes back to the one that was there. */
-  run<R>(store: T, fn: () => R): R;
+  /**
+   * Calls `fn(a, b)` in a context that holds `store`, and comes back to the one that was there. A closure in place of the two
+   * arguments took 7 % of what it takes to begin a task.
+   */
+  run<A, B, R>(store: T, fn: (a: A, b: B) => R, a: A, b: B): R;
   /**
    * The same at the end of a microtask, where it need not come back: the rest of the microtask may run in the new context, too.
    */
-  runLast<R>(store: T, fn: () => R): R;
+  runLast<A, B, R>(store: T, fn: (a: A, b: B) => R, a: A, b: B): R;
 }
