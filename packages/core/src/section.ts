@@ -5,8 +5,7 @@
  * primitive can tell whether it is used inside of itself.
  */
 
-import { root, storage } from './ambient.js';
-import { settled } from './promises.js';
+import { invoke, invokeLast, root, storage } from './ambient.js';
 import { Cell, openCell, openScope } from './scope-tree.js';
 
 /**
@@ -42,12 +41,12 @@ export class Section {
 
   /** Calls `fn` in the section. Its result is a value or a native promise. */
   run<T>(fn: () => T | PromiseLike<T>): T | Promise<T> {
-    return storage.run(this.#cell, call<T>, fn, undefined);
+    return invoke(this.#cell, fn, []);
   }
 
   /** The same at the end of a microtask, which costs less: the rest of it may run in the section, too. */
   runLast<T>(fn: () => T | PromiseLike<T>): T | Promise<T> {
-    return storage.runLast(this.#cell, call<T>, fn, undefined);
+    return invokeLast(this.#cell, fn, []);
   }
 
   /** What was called has ended. Code that is still running in the section has outlived it. */
@@ -58,10 +57,6 @@ export class Section {
     cell.outer = openCell(cell.outer!);
     cell.left = { name: this.#name, context: openScope(cell).context, reported: false };
   }
-}
-
-function call<T>(fn: () => T | PromiseLike<T>): T | Promise<T> {
-  return settled(fn());
 }
 
 /**
