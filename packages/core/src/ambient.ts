@@ -169,7 +169,7 @@ export function invokeLast<A extends unknown[], R>(
   fn: (...args: A) => R | PromiseLike<R>,
   args: A,
 ): R | Promise<R> {
-  return storage.runLast(cell, call<A, R>, fn, args);
+  return storage.runLast(cell, call<A, R>, fn, args, undefined);
 }
 
 function call<A extends unknown[], R>(fn: (...args: A) => R | PromiseLike<R>, args: A): R | Promise<R> {

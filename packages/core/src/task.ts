@@ -1,6 +1,6 @@
 /** A task: a function that runs concurrently with others, in a scope of its own. */
 
-import { callIn, invokeLast, newTaskId, peekScope, scopeOfWait, type WaitOptions } from './ambient.js';
+import { callIn, newTaskId, peekScope, scopeOfWait, storage, type WaitOptions } from './ambient.js';
 import { checkOptions } from './arguments.js';
 import { InvalidStateError, messageOf, TaskCancelled, TaskFailed, TaskNotFinished } from './errors.js';
 import { notify, observing } from './instruments.js';
@@ -8,7 +8,7 @@ import { ParkingLot } from './parking-lot.js';
 import { completed } from './operations.js';
 import { CAUGHT, isCancellationOf, leaveWithError, strayCancellation } from './scope-exit.js';
 import { openCell, ScopeNode, type Named } from './scope-tree.js';
-import { DONE, ignore, rejected } from './promises.js';
+import { DONE, ignore, rejected, settled } from './promises.js';
 import { refusal } from './suspend.js';
 import { runExitActions, type TaskRecord } from './task-exit.js';
 import { noteActivity } from './turn.js';
@@ -96,35 +96,23 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
   begin<A extends unknown[]>(fn: (...args: A) => T | PromiseLike<T>, args: A): void {
     const { scheduler } = this.scope.context;
     const ready = scheduler === undefined ? DONE : new Promise<void>((wake) => scheduler.ready(wake));
-    void ready.then(() => this.#run(fn, args));
+    void ready.then(() => this.run(fn, args));
   }
 
-  #run<A extends unknown[]>(fn: (...args: A) => T | PromiseLike<T>, args: A): void {
+  private run<A extends unknown[]>(fn: (...args: A) => T | PromiseLike<T>, args: A): void {
     noteActivity();
     if (observing.count > 0) notify(this.scope.context.observers, 'taskStarted', this);
-    let result: T | Promise<T>;
-    try {
-      result = invokeLast(this.scope.cell, fn, args);
-      if (result instanceof Promise) {
-        // In here, since a promise may have a then() of its own, which throws.
-        result.then(this.#finished.bind(this), this.#failed.bind(this));
-        return;
-      }
-    } catch (error) {
-      this.#failed(error);
-      return;
-    }
-    this.#finished(result);
+    storage.runLast(this.scope.cell, callTask<T, A>, this, fn, args);
   }
 
-  #finished(value: T): void {
+  finished(value: T): void {
     if (this.hasEnded) return; // a promise may have a then() of its own, which tells more than once
     this.scope.leave();
-    this.#ended('finished', value);
+    this.ended('finished', value);
     this.owner.taskEnded(this);
   }
 
-  #failed(raised: unknown): void {
+  failed(raised: unknown): void {
     if (this.hasEnded) return;
     const wasCancelled = isCancellationOf(this.scope, raised);
     const stray = wasCancelled ? strayCancellation(this.scope, raised, `task "${this.name}"`) : undefined;
@@ -134,30 +122,29 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     const cancelsOthers = !isCancellation || this.scope.owner!.cancellation === undefined;
     const rest = leaveWithError(this.scope, error);
     // Those who wait for this task learn how it ended before its failure cancels them.
-    this.#ended(isCancellation ? 'cancelled' : 'failed', rest === CAUGHT || isCancellation ? cause : rest);
+    this.ended(isCancellation ? 'cancelled' : 'failed', rest === CAUGHT || isCancellation ? cause : rest);
     if (rest === CAUGHT) this.owner.taskEnded(this);
     else if (!cancelsOthers) this.owner.taskFailed(this, rest, isCancellation);
     // Listeners of their signals are called.
-    else this.#callAround(() => this.owner.taskFailed(this, rest, isCancellation));
+    else this.callAround(() => this.owner.taskFailed(this, rest, isCancellation));
   }
 
   /**
-   * Calls what may run code of others. It must not begin anything in a scope that was left: where the task ends in its own
-   * context, as in Node 24 and later, or in that of a task which has begun this one and ended.
+   * Calls what may run code of others. It must not begin anything in a scope that was left, and a task ends in its own context.
    */
-  #callAround(fn: () => void): void {
+  private callAround(fn: () => void): void {
     callIn(openCell(this.scope.cell), fn);
   }
 
-  #ended(state: 'finished' | 'cancelled' | 'failed', outcome: unknown): void {
+  private ended(state: 'finished' | 'cancelled' | 'failed', outcome: unknown): void {
     this.#state = state;
     this.#outcome = outcome;
     noteActivity();
-    if (observing.count === 0 && this.onExit === undefined) this.#tellEnded();
-    else this.#callAround(this.#tellEnded.bind(this));
+    if (observing.count === 0 && this.onExit === undefined) this.tellEnded();
+    else this.callAround(this.tellEnded.bind(this));
   }
 
-  #tellEnded(): void {
+  private tellEnded(): void {
     if (observing.count > 0) notify(this.scope.context.observers, 'taskExited', this);
     this.#joiners?.unparkAll();
     this.#joiners = undefined;
@@ -173,7 +160,7 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
   }
 
   get returnValue(): T {
-    this.#throwUnlessDone();
+    this.throwUnlessDone();
     if (this.#state === 'failed') {
       const cause = this.#outcome;
       throw new TaskFailed(`the task "${this.name}" failed: ${messageOf(cause)}`, { cause });
@@ -182,11 +169,11 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
   }
 
   get exception(): unknown {
-    this.#throwUnlessDone();
+    this.throwUnlessDone();
     return this.#state === 'failed' ? this.#outcome : undefined;
   }
 
-  #throwUnlessDone(): void {
+  private throwUnlessDone(): void {
     if (this.status === 'cancelling') {
       throw new TaskCancelled(`the task "${this.name}" is being cancelled`, {
         cause: this.scope.cancellation,
@@ -261,3 +248,46 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     showByToString(Task);
   }
 }
+
+/** Calls the function of a task, in the context of the task. */
+function callTask<T, A extends unknown[]>(
+  task: Task<T, unknown>,
+  fn: (...args: A) => T | PromiseLike<T>,
+  args: A,
+): void {
+  let result: T | Promise<T>;
+  try {
+    result = settled(fn(...args));
+    if (result instanceof Promise) {
+      // In here, since a promise may have a then() of its own, which throws.
+      hearOfEnd(task, result);
+      return;
+    }
+  } catch (error) {
+    task.failed(error);
+    return;
+  }
+  task.finished(result);
+}
+
+const { then } = Promise.prototype;
+
+/**
+ * The platform's then() calls in the context in which it was called, and so the task is found there: two functions that know
+ * it would be 96 bytes more for each task that waits. In explicit mode, and for a then() of somebody else, there is no other way.
+ */
+function hearOfEnd<T>(task: Task<T, unknown>, promise: Promise<T>): void {
+  if (promise.then === then && storage.getStore() === task.scope.cell) promise.then(taskFinished, taskFailed);
+  else promise.then(task.finished.bind(task), task.failed.bind(task));
+}
+
+function taskFinished(value: unknown): void {
+  currentTask().finished(value);
+}
+
+function taskFailed(error: unknown): void {
+  currentTask().failed(error);
+}
+
+/** The task in whose context, and in none of its scopes, this is called. It has not ended: that is told once. */
+const currentTask = (): Task<unknown, unknown> => storage.getStore()!.scope!.task as Task<unknown, unknown>;

@@ -7,7 +7,7 @@ export const platform: Platform = {
     return {
       getStore: () => undefined,
       run: (_store, fn, a, b) => fn(a, b),
-      runLast: (_store, fn, a, b) => fn(a, b),
+      runLast: (_store, fn, a, b, c) => fn(a, b, c),
     };
   },
   nextTurn(fn: () => void): void {

@@ -11,7 +11,7 @@ function run<R>(storage: ContextStorage<string>, store: string, fn: () => R): R 
 }
 
 function runLast<R>(storage: ContextStorage<string>, store: string, fn: () => R): R {
-  return storage.runLast(store, call<R>, fn, undefined);
+  return storage.runLast(store, call<R>, fn, undefined, undefined);
 }
 
 describe.each([
@@ -47,10 +47,10 @@ describe.each([
 
   test('calls the function with its arguments', () => {
     const storage = createStorage<string>(byResource);
-    const add = (a: number, b: number): unknown[] => [storage.getStore(), a + b];
+    const add = (a: number, b: number, c = 0): unknown[] => [storage.getStore(), a + b + c];
     expect(storage.run('store', add, 1, 2)).toEqual(['store', 3]);
     new AsyncResource('test').runInAsyncScope(() => {
-      expect(storage.runLast('store', add, 3, 4)).toEqual(['store', 7]);
+      expect(storage.runLast('store', add, 3, 4, 5)).toEqual(['store', 12]);
     });
   });
 

@@ -19,8 +19,8 @@ class RunStorage<T> implements ContextStorage<T> {
     return this.storage.run(store, fn, a, b);
   }
 
-  runLast<A, B, R>(store: T, fn: (a: A, b: B) => R, a: A, b: B): R {
-    return this.storage.run(store, fn, a, b);
+  runLast<A, B, C, R>(store: T, fn: (a: A, b: B, c: C) => R, a: A, b: B, c: C): R {
+    return this.storage.run(store, fn, a, b, c);
   }
 }
 
@@ -34,8 +34,9 @@ class ResourceStorage<T> extends RunStorage<T> {
     return resource.runInAsyncScope(enter<T, A, B, R>, undefined, this.storage, store, fn, a, b);
   }
 
-  override runLast<A, B, R>(store: T, fn: (a: A, b: B) => R, a: A, b: B): R {
-    return enter(this.storage, store, fn, a, b);
+  override runLast<A, B, C, R>(store: T, fn: (a: A, b: B, c: C) => R, a: A, b: B, c: C): R {
+    this.storage.enterWith(store);
+    return fn(a, b, c);
   }
 }
 

@@ -23,7 +23,7 @@ export interface ContextStorage<T> {
    */
   run<A, B, R>(store: T, fn: (a: A, b: B) => R, a: A, b: B): R;
   /**
-   * The same at the end of a microtask, where it need not come back: the rest of the microtask may run in the new context, too.
+   * The same with three arguments, at the end of a microtask, where it need not come back: the rest of the microtask may run in the new context, too.
    */
-  runLast<A, B, R>(store: T, fn: (a: A, b: B) => R, a: A, b: B): R;
+  runLast<A, B, C, R>(store: T, fn: (a: A, b: B, c: C) => R, a: A, b: B, c: C): R;
 }
