@@ -45,7 +45,7 @@ function setUp(): {
     names: () => served.map((entry) => entry.name).join(' '),
     add(name, at, onDue) {
       const entry = new Entry(name, at, served, onDue);
-      queue.add(entry);
+      queue.add(entry, entry.dueAt);
       return entry;
     },
   };
@@ -73,7 +73,7 @@ describe('serving', () => {
     const a = add('a', 10);
     add('b', 10);
     queue.remove(a);
-    queue.add(a);
+    queue.add(a, a.dueAt);
     clock.moveTo(10);
     expect(names()).toBe('b a');
   });
@@ -84,7 +84,7 @@ describe('serving', () => {
       expect(entry.heapIndex).toBe(-1);
       if (entry.dueAt < 30) {
         entry.dueAt += 10;
-        queue.add(entry);
+        queue.add(entry, entry.dueAt);
       }
     });
     clock.moveTo(10);
@@ -281,7 +281,7 @@ describe('the timer', () => {
       },
     });
     const served: Entry[] = [];
-    queue.add(new Entry('a', 10, served));
+    queue.add(new Entry('a', 10, served), 10);
     const early = wake!;
     wake = undefined;
     clock.slip(5);
@@ -340,7 +340,7 @@ test('behaves like a sorted list', () => {
           sorted = sorted.filter((other) => other !== entry);
           if (each.kind === 'move') {
             entry.dueAt = each.at;
-            queue.add(entry);
+            queue.add(entry, entry.dueAt);
             insert(entry);
           }
         }

@@ -16,10 +16,8 @@
 import type { Clock } from './clock.js';
 import { callSafely } from './turn.js';
 
-/** Something that is due at a time. */
+/** Something that is due at a time. It need not know which: the queue does. */
 export interface Due {
-  /** Is not changed while it is in the queue. */
-  dueAt: number;
   /** Its place in the heap, or -1. Belongs to the queue. */
   heapIndex: number;
   due(): void;
@@ -60,8 +58,7 @@ export class DeadlineQueue {
   }
 
   /** Adds an entry that is not in the queue. One for Infinity never comes and takes no place. */
-  add(entry: Due): void {
-    const { dueAt } = entry;
+  add(entry: Due, dueAt: number): void {
     if (dueAt === Infinity) return;
     this.#size++;
     const index = this.#places++;

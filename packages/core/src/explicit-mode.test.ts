@@ -54,9 +54,9 @@ describe('a bundle for browsers', () => {
 describe('the platform of browsers', () => {
   test('keeps nothing in its storage, and calls functions with their arguments', () => {
     const storage = platform.createStorage<string>();
-    const add = (a: number, b: number): unknown[] => [storage.getStore(), a + b];
+    const add = (a: number, b: number, c = 0): unknown[] => [storage.getStore(), a + b + c];
     expect(storage.run('value', add, 1, 2)).toEqual([undefined, 3]);
-    expect(storage.runLast('value', add, 3, 4)).toEqual([undefined, 7]);
+    expect(storage.runLast('value', add, 3, 4, 5)).toEqual([undefined, 12]);
   });
 
   test('goes on in a later turn, in order, and after timers that are due', async () => {

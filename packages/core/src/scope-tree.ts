@@ -249,7 +249,7 @@ export class ScopeNode implements Member, Due {
   #watchDeadline(now: number = this.context.deadlines.clock.now()): void {
     if (this.ownCancellation !== undefined) return;
     if (this.dueAt <= now) this.cancel('deadline', undefined);
-    else this.context.deadlines.add(this);
+    else this.context.deadlines.add(this, this.dueAt);
   }
 
   due(): void {

@@ -9,14 +9,12 @@ import { refusal, Wait, type Undo } from './suspend.js';
 import { putOff } from './turn.js';
 
 class SleepWait extends Wait<void> implements Due, Undo {
-  readonly dueAt: number;
   heapIndex = -1;
 
   constructor(label: string, scope: ScopeNode, dueAt: number, options: WaitOptions | undefined) {
     super(label, scope);
-    this.dueAt = dueAt;
     this.undoer = this;
-    if (this.begin(options)) scope.context.deadlines.add(this);
+    if (this.begin(options)) scope.context.deadlines.add(this, dueAt);
   }
 
   due(): void {
@@ -152,8 +150,8 @@ export function callAt(deadline: number, fn: () => void): Disposable {
   checkTime('callAt()', 'deadline', deadline);
   checkFunction('callAt()', 'fn', fn);
   const { deadlines } = peekScope().context;
-  const entry: Due = { dueAt: deadline, heapIndex: -1, due: fn };
-  deadlines.add(entry);
+  const entry: Due = { heapIndex: -1, due: fn };
+  deadlines.add(entry, deadline);
   return {
     [Symbol.dispose](): void {
       deadlines.remove(entry);
