@@ -182,8 +182,8 @@ export const mutations: readonly Mutation[] = [
     id: 'deadline-at-entry',
     breaks: 'A deadline that has come when its scope is entered does not count yet.',
     file: 'packages/core/src/scope-tree.ts',
-    text: 'if (this.dueAt <= now)',
-    instead: 'if (this.dueAt < now)',
+    text: 'if (extras.dueAt <= now)',
+    instead: 'if (extras.dueAt < now)',
     caughtBy: 'traces',
   },
   {
