@@ -51,8 +51,22 @@ export function startChild<T, V, A extends unknown[], R>(
   return starting.promise;
 }
 
+/** A task that passes a value to `started()`. */
+class StartedTask<T, V> extends Task<T, V> {
+  #startValue: V | undefined = undefined;
+
+  override get startValue(): V {
+    return this.#startValue as V;
+  }
+
+  override set startValue(value: V) {
+    this.#startValue = value;
+  }
+}
+
 class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
-  readonly task: Task<T, V>;
+  readonly task: StartedTask<T, V>;
+  readonly taskId: number;
   readonly promise: Promise<R>;
   readonly #group: StartingPlace;
   readonly #pick: (task: Task<T, V>) => R;
@@ -68,7 +82,8 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
       this.#reject = reject;
     });
     group.hold();
-    this.task = new Task<T, V>(named, parent, this);
+    this.taskId = parent.task.id;
+    this.task = new StartedTask<T, V>(named, parent, this);
     this.task.scope.isStarting = true;
   }
 
@@ -87,11 +102,10 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
       throw new InvalidStateError(`started(): the task "${task.name}" has ended already`);
     }
     this.#isStarted = true;
-    task.setStartValue(value as V);
+    task.startValue = value as V;
     if (task.scope.owner!.cancellation !== undefined) return;
     // The hold that this child had on the group becomes that of an ordinary child.
     task.owner = this.#group;
-    task.parentId = this.#group.scope.task.id;
     task.scope.isStarting = false;
     task.scope.moveTo(this.#group.scope);
     this.#settle(() => this.#resolve(this.#pick(task)));

@@ -175,6 +175,10 @@ class Group<T> implements TaskGroup, StartingPlace {
     return facadeOf(this.scope);
   }
 
+  get taskId(): number {
+    return this.scope.task.id;
+  }
+
   startSoon<A extends unknown[], R>(fn: (...args: A) => R | PromiseLike<R>, ...args: A): TaskHandle<R> {
     checkFunction('TaskGroup.startSoon()', 'fn', fn);
     this.#checkOpen('startSoon');
@@ -375,6 +379,10 @@ class Services implements TaskOwner {
     this.#scope = new ScopeNode('services', group.name, group.context, group.task);
     this.#scope.shield = true;
     this.#scope.open(group);
+  }
+
+  get taskId(): number {
+    return this.#scope.task.id;
   }
 
   begin<A extends unknown[]>(fn: (...args: A) => unknown, args: A): TaskHandle<unknown> {

@@ -60,28 +60,25 @@ export interface TaskContext {
 
 /** Who has to know that a task has ended. */
 export interface TaskOwner {
+  /** The task that began it. */
+  readonly taskId: number;
   /** The task returned, or was cancelled alone. */
   taskEnded(task: Task<unknown, unknown>): void;
   taskFailed(task: Task<unknown, unknown>, error: unknown, isCancellation: boolean): void;
 }
 
-const NOTHING = Symbol('not started with a value');
-
 export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskContext {
   readonly id: number = newTaskId();
   readonly scope: ScopeNode;
-  parentId: number;
   hasEnded = false;
   onExit: TaskRecord['onExit'] = undefined;
   owner: TaskOwner;
   #state: 'pending' | 'finished' | 'cancelled' | 'failed' = 'pending';
   #outcome: unknown = undefined;
-  #startValue: unknown = NOTHING;
   #joiners: ParkingLot | undefined = undefined;
 
   constructor(named: string | Named, parent: ScopeNode, owner: TaskOwner) {
     this.owner = owner;
-    this.parentId = parent.task.id;
     this.scope = new ScopeNode('task', named, parent.context, this);
     if (observing.count > 0) notify(parent.context.observers, 'taskSpawned', this);
     this.scope.open(parent);
@@ -90,6 +87,10 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
 
   get name(): string {
     return this.scope.name;
+  }
+
+  get parentId(): number {
+    return this.owner.taskId;
   }
 
   /** Has the first step taken in a later microtask, in the async context of the caller. */
@@ -190,16 +191,9 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
   }
 
   get startValue(): V {
-    if (this.#startValue === NOTHING) {
-      throw new InvalidStateError(
-        `the task "${this.name}" has no start value: only a task that was begun with startTask() has one`,
-      );
-    }
-    return this.#startValue as V;
-  }
-
-  setStartValue(value: V): void {
-    this.#startValue = value;
+    throw new InvalidStateError(
+      `the task "${this.name}" has no start value: only a task that was begun with startTask() has one`,
+    );
   }
 
   wait(options?: WaitOptions): Promise<void> {
