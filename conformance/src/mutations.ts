@@ -117,7 +117,7 @@ export const mutations: readonly Mutation[] = [
     id: 'stray-cancellation',
     breaks: 'A cancellation that was meant for somebody else ends a group in silence.',
     file: 'packages/core/src/scope-exit.ts',
-    text: 'if (scope.cancellation !== undefined) return undefined;',
+    text: 'if (each.ownCancellation === cancelled) return undefined;',
     instead: 'return undefined;',
     caughtBy: {
       file: 'packages/core/src/task-group.test.ts',

@@ -30,16 +30,21 @@ export function leaveWithError(scope: ScopeNode, error: unknown): unknown {
     scope.caught = true;
     return CAUGHT;
   }
-  const isBareAbort = (leaf: unknown): boolean => handedOut && isBareAbortError(leaf);
-  if (!catches) return handedOut ? without(error, isBareAbort, cancellation) : error;
-  const rest = without(error, (leaf) => isCancellation(leaf) || isBareAbort(leaf), CAUGHT);
+  if (!catches) return handedOut ? without(error, isBareAbortError, cancellation) : error;
+  const rest = without(error, handedOut ? isCancellationOrBareAbort : isCancellation, CAUGHT);
   if (rest !== error) scope.caught = true;
   return rest;
 }
 
+const isCancellationOrBareAbort = (leaf: unknown): boolean => isCancellation(leaf) || isBareAbortError(leaf);
+
 /** Whether an error that ended a task or the body of a group is nothing but a cancellation. */
 export function isCancellationOf(scope: ScopeNode, error: unknown): boolean {
-  if (error instanceof Cancelled) return true;
+  return error instanceof Cancelled || isMadeOfCancellations(scope, error);
+}
+
+/** A function of its own since the engine makes the context of a closure when a function is entered. */
+function isMadeOfCancellations(scope: ScopeNode, error: unknown): boolean {
   return without(error, (leaf) => isCancellationIn(scope, leaf), CAUGHT) === CAUGHT;
 }
 
@@ -55,6 +60,7 @@ function without(error: unknown, remove: (leaf: unknown) => boolean, instead: un
  * would end the whole group in silence; so it becomes an error. Undefined if the cancellation comes from a
  * scope around, be it behind a shield by now.
  *
+ * @param scope - Is not cancelled.
  * @param what - What ended with it, for the message.
  */
 export function strayCancellation(
@@ -62,7 +68,6 @@ export function strayCancellation(
   error: unknown,
   what: string,
 ): InvalidStateError | undefined {
-  if (scope.cancellation !== undefined) return undefined;
   // The error is nothing but cancellations: the first of a group tells as much as any.
   const cancelled = cancellationOf(flattenErrors(error)[0]);
   if (cancelled === undefined || cancelled === scope.formerCancellation) return undefined;

@@ -286,8 +286,10 @@ class Group<T> implements TaskGroup, StartingPlace {
   private bodyFailed(error: unknown): void {
     if (this.scope.isJoining) return;
     const wasCancelled = isCancellationOf(this.scope, error);
-    const what = `the body of task group "${this.scope.name}"`;
-    const stray = wasCancelled ? strayCancellation(this.scope, error, what) : undefined;
+    const stray =
+      wasCancelled && this.scope.cancellation === undefined
+        ? strayCancellation(this.scope, error, `the body of task group "${this.scope.name}"`)
+        : undefined;
     this.note(stray ?? error, wasCancelled && stray === undefined);
     this.scope.isJoining = true;
     this.release();

@@ -115,19 +115,28 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
 
   failed(raised: unknown): void {
     if (this.hasEnded) return;
-    const wasCancelled = isCancellationOf(this.scope, raised);
-    const stray = wasCancelled ? strayCancellation(this.scope, raised, `task "${this.name}"`) : undefined;
+    const { scope } = this;
+    const { cancellation } = scope;
+    const wasCancelled = isCancellationOf(scope, raised);
+    const stray =
+      wasCancelled && cancellation === undefined
+        ? strayCancellation(scope, raised, `task "${this.name}"`)
+        : undefined;
     const isCancellation = wasCancelled && stray === undefined;
     const error = stray ?? raised;
-    const cause = isCancellation ? (this.scope.cancellation ?? error) : error;
-    const cancelsOthers = !isCancellation || this.scope.owner!.cancellation === undefined;
-    const rest = leaveWithError(this.scope, error);
+    const cause = isCancellation ? (cancellation ?? error) : error;
+    const cancelsOthers = !isCancellation || scope.owner!.cancellation === undefined;
+    const rest = leaveWithError(scope, error);
     // Those who wait for this task learn how it ended before its failure cancels them.
     this.ended(isCancellation ? 'cancelled' : 'failed', rest === CAUGHT || isCancellation ? cause : rest);
     if (rest === CAUGHT) this.owner.taskEnded(this);
     else if (!cancelsOthers) this.owner.taskFailed(this, rest, isCancellation);
-    // Listeners of their signals are called.
-    else this.callAround(() => this.owner.taskFailed(this, rest, isCancellation));
+    else this.cancelOthers(rest, isCancellation);
+  }
+
+  /** Listeners of their signals are called. */
+  private cancelOthers(error: unknown, isCancellation: boolean): void {
+    this.callAround(() => this.owner.taskFailed(this, error, isCancellation));
   }
 
   /**
