@@ -3,6 +3,8 @@
  * streams are in packages/streams/src/faults.test.ts, those of a whole process in process-faults.test.ts.
  */
 
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 import { virtualTime, waitAllTasksBlocked } from '@taskscope/testing';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
@@ -332,6 +334,49 @@ describe('a task that returns what is no good', () => {
       expect(await errorsOf(taskGroup(make))).toEqual([error]);
     });
     await test();
+  });
+});
+
+describe('a then() that calls back outside of every scope', () => {
+  const outside = AsyncLocalStorage.snapshot();
+  const { then } = Promise.prototype;
+  type Callback = ((value: unknown) => unknown) | undefined;
+
+  function carelessThen(this: Promise<unknown>, ...callbacks: Callback[]): Promise<unknown> {
+    return then.apply(
+      this,
+      callbacks.map((callback) => callback && ((value: unknown) => outside(callback, value))),
+    );
+  }
+
+  test('of a promise: a task ends with it all the same', async () => {
+    const careless = <T>(promise: Promise<T>): Promise<T> =>
+      // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+      Object.defineProperty(promise, 'then', { value: carelessThen });
+    const seen: unknown[] = [];
+    const error = new Error('no tea');
+    const group = taskGroup(async (tg) => {
+      seen.push(await tg.startSoon(() => careless(Promise.resolve('tea'))).result());
+      tg.startSoon(() => careless(Promise.reject(error)));
+    });
+    expect(await errorsOf(group)).toEqual([error]);
+    expect(seen).toEqual(['tea']);
+  });
+
+  test('of all promises: a task ends with its own all the same', async () => {
+    vi.resetModules();
+    Object.defineProperty(Promise.prototype, 'then', { value: carelessThen });
+    try {
+      const { taskGroup: anotherTaskGroup } = await import('./index.js');
+      const seen: unknown[] = [];
+      await anotherTaskGroup((tg) => {
+        tg.startSoon(async () => seen.push(await Promise.resolve('tea')));
+        tg.startSoon(async () => seen.push('coffee'));
+      });
+      expect(seen).toEqual(['coffee', 'tea']);
+    } finally {
+      Object.defineProperty(Promise.prototype, 'then', { value: then });
+    }
   });
 });
 

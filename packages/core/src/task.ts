@@ -60,7 +60,7 @@ export interface TaskContext {
 
 /** Who has to know that a task has ended. */
 export interface TaskOwner {
-  /** The task that began it. */
+  /** The task that it is in, and so the parent of those that it owns. */
   readonly taskId: number;
   /** The task returned, or was cancelled alone. */
   taskEnded(task: Task<unknown, unknown>): void;
@@ -274,13 +274,16 @@ function callTask<T, A extends unknown[]>(
 }
 
 const { then } = Promise.prototype;
+/** There are libraries that put another one in its place, for all promises, and call back in whatever context. */
+const isPlatforms = Function.prototype.toString.call(then).includes('[native code]');
 
 /**
- * The platform's then() calls in the context in which it was called, and so the task is found there: two functions that know
- * it would be 96 bytes more for each task that waits. In explicit mode, and for a then() of somebody else, there is no other way.
+ * The platform's then() calls back in the context in which it was called, and so the task is found there: two functions that
+ * know it would be 96 bytes more for each task that waits. In explicit mode, and for another then(), there is no other way.
  */
 function hearOfEnd<T>(task: Task<T, unknown>, promise: Promise<T>): void {
-  if (promise.then === then && storage.getStore() === task.scope.cell) promise.then(taskFinished, taskFailed);
+  const isFoundThere = isPlatforms && promise.then === then && storage.getStore() === task.scope.cell;
+  if (isFoundThere) promise.then(taskFinished, taskFailed);
   else promise.then(task.finished.bind(task), task.failed.bind(task));
 }
 
