@@ -190,7 +190,7 @@ export const mutations: readonly Mutation[] = [
     id: 'deadline-not-moved',
     breaks: 'A deadline that is set while the scope runs has no effect.',
     file: 'packages/core/src/scope-tree.ts',
-    text: "if (this.state === 'open') this.#watchDeadline();",
+    text: "if (this.state === 'open') this.watchDeadline();",
     instead: '',
     caughtBy: 'traces',
   },
