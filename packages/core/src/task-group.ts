@@ -129,40 +129,27 @@ export function scopeOf(tg: TaskGroup): ScopeNode {
   return (tg as Group<unknown>).scope;
 }
 
-/** Stored after the promise is made, in one constructor and not in `#fields`, for the reason that `Wait` has. */
 class Group<T> implements TaskGroup, StartingPlace {
   readonly scope: ScopeNode;
   /** What its body and children have failed with. */
-  private errors: unknown[] | undefined;
-  private cancellation: unknown;
-  private wasCancelled: boolean;
+  #errors: unknown[] | undefined = undefined;
+  #cancellation: unknown = undefined;
+  #wasCancelled = false;
   /** What keeps the group open: the body, children, and children that are starting. */
-  private running: number;
-  private value: T | undefined;
-  private services: Services | undefined;
-  private isLeft: boolean;
-  private readonly exit: Promise<T | undefined>;
-  private readonly resolveExit: (value: T | undefined) => void;
-  private readonly rejectExit: (error: unknown) => void;
+  #running = 1;
+  #value: T | undefined = undefined;
+  #services: Services | undefined = undefined;
+  #isLeft = false;
+  readonly #exit: Promise<T | undefined>;
+  #resolve!: (value: T | undefined) => void;
+  #reject!: (error: unknown) => void;
 
   constructor(scope: ScopeNode) {
-    let resolveExit!: (value: T | undefined) => void;
-    let rejectExit!: (error: unknown) => void;
-    const exit = new Promise<T | undefined>((resolve, reject) => {
-      resolveExit = resolve;
-      rejectExit = reject;
-    });
     this.scope = scope;
-    this.errors = undefined;
-    this.cancellation = undefined;
-    this.wasCancelled = false;
-    this.running = 1;
-    this.value = undefined;
-    this.services = undefined;
-    this.isLeft = false;
-    this.exit = exit;
-    this.resolveExit = resolveExit;
-    this.rejectExit = rejectExit;
+    this.#exit = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
   runBody(body: (tg: TaskGroup) => T | PromiseLike<T>): Promise<T | undefined> {
@@ -171,15 +158,15 @@ class Group<T> implements TaskGroup, StartingPlace {
       result = invoke(this.scope.cell, body, [this]);
       if (result instanceof Promise) {
         // In here, since a promise may have a then() of its own, which throws.
-        result.then(this.bodyEnded.bind(this), this.bodyFailed.bind(this));
-        return this.exit;
+        result.then(this.#bodyEnded.bind(this), this.#bodyFailed.bind(this));
+        return this.#exit;
       }
     } catch (error) {
-      this.bodyFailed(error);
-      return this.exit;
+      this.#bodyFailed(error);
+      return this.#exit;
     }
-    this.bodyEnded(result);
-    return this.exit;
+    this.#bodyEnded(result);
+    return this.#exit;
   }
 
   get cancelScope(): CancelScope {
@@ -192,8 +179,8 @@ class Group<T> implements TaskGroup, StartingPlace {
 
   startSoon<A extends unknown[], R>(fn: (...args: A) => R | PromiseLike<R>, ...args: A): TaskHandle<R> {
     checkFunction('TaskGroup.startSoon()', 'fn', fn);
-    this.checkOpen('startSoon');
-    this.running++;
+    this.#checkOpen('startSoon');
+    this.#running++;
     const task = new Task<R>(fn, this.scope, this);
     task.begin(fn, args);
     return task;
@@ -203,8 +190,8 @@ class Group<T> implements TaskGroup, StartingPlace {
     checkFunction('TaskGroup.createTask()', 'fn', fn);
     checkOptions('TaskGroup.createTask()', options, 'name');
     checkName('TaskGroup.createTask()', options?.name);
-    this.checkOpen('createTask');
-    this.running++;
+    this.#checkOpen('createTask');
+    this.#running++;
     const task = new Task<R>(options?.name ?? fn, this.scope, this);
     task.begin(fn, [task]);
     return task;
@@ -213,8 +200,8 @@ class Group<T> implements TaskGroup, StartingPlace {
   start<V, A extends unknown[]>(fn: (status: TaskStatus<V>, ...args: A) => unknown, ...args: A): Promise<V> {
     try {
       checkFunction('TaskGroup.start()', 'fn', fn);
-      this.checkOpen('start');
-      return startChild(this, this.startingParent(), fn, fn, args, (task) => task.startValue);
+      this.#checkOpen('start');
+      return startChild(this, this.#startingParent(), fn, fn, args, (task) => task.startValue);
     } catch (error) {
       return rejected(error);
     }
@@ -228,8 +215,8 @@ class Group<T> implements TaskGroup, StartingPlace {
       checkFunction('TaskGroup.startTask()', 'fn', fn);
       checkOptions('TaskGroup.startTask()', options, 'name');
       checkName('TaskGroup.startTask()', options?.name);
-      this.checkOpen('startTask');
-      return startChild(this, this.startingParent(), options?.name ?? fn, fn, [], (task) => task);
+      this.#checkOpen('startTask');
+      return startChild(this, this.#startingParent(), options?.name ?? fn, fn, [], (task) => task);
     } catch (error) {
       return rejected(error);
     }
@@ -237,13 +224,13 @@ class Group<T> implements TaskGroup, StartingPlace {
 
   startService<A extends unknown[]>(fn: (...args: A) => unknown, ...args: A): TaskHandle<unknown> {
     checkFunction('TaskGroup.startService()', 'fn', fn);
-    this.checkOpen('startService');
-    this.services ??= new Services(
+    this.#checkOpen('startService');
+    this.#services ??= new Services(
       this.scope,
-      (error, isCancellation) => this.note(error, isCancellation),
-      () => this.leaveIfDone(),
+      (error, isCancellation) => this.#note(error, isCancellation),
+      () => this.#leaveIfDone(),
     );
-    return this.services.begin(fn, args);
+    return this.#services.begin(fn, args);
   }
 
   cancel(reason?: unknown): void {
@@ -263,45 +250,45 @@ class Group<T> implements TaskGroup, StartingPlace {
   }
 
   taskFailed(_task: Task<unknown, unknown>, error: unknown, isCancellation: boolean): void {
-    this.note(error, isCancellation);
+    this.#note(error, isCancellation);
     this.release();
   }
 
   hold(): void {
-    this.running++;
+    this.#running++;
   }
 
   release(): void {
-    this.running--;
-    this.leaveIfDone();
+    this.#running--;
+    this.#leaveIfDone();
   }
 
-  private bodyEnded(value: T): void {
+  #bodyEnded(value: T): void {
     if (this.scope.isJoining) return; // as for a task: see there
-    this.value = value;
+    this.#value = value;
     this.scope.isJoining = true;
     this.release();
   }
 
-  private bodyFailed(error: unknown): void {
+  #bodyFailed(error: unknown): void {
     if (this.scope.isJoining) return;
     const wasCancelled = isCancellationOf(this.scope, error);
     const stray =
       wasCancelled && this.scope.cancellation === undefined
         ? strayCancellation(this.scope, error, `the body of task group "${this.scope.name}"`)
         : undefined;
-    this.note(stray ?? error, wasCancelled && stray === undefined);
+    this.#note(stray ?? error, wasCancelled && stray === undefined);
     this.scope.isJoining = true;
     this.release();
   }
 
   /** Something in the group ended with an error, or with a cancellation that it did not catch itself. */
-  private note(error: unknown, isCancellation: boolean): void {
+  #note(error: unknown, isCancellation: boolean): void {
     if (isCancellation) {
-      this.wasCancelled = true;
-      this.cancellation ??= error;
+      this.#wasCancelled = true;
+      this.#cancellation ??= error;
     } else {
-      (this.errors ??= []).push(error);
+      (this.#errors ??= []).push(error);
     }
     // If a cancellation from outside is what ended it, that very cancellation becomes the group's own.
     if (isCancellation && this.scope.cancellation !== undefined)
@@ -309,64 +296,65 @@ class Group<T> implements TaskGroup, StartingPlace {
     else this.scope.cancel('task-failure', error);
   }
 
-  private leaveIfDone(): void {
-    if (this.running > 0 || this.isLeft) return;
-    const services = this.services;
+  #leaveIfDone(): void {
+    if (this.#running > 0 || this.#isLeft) return;
+    const services = this.#services;
     if (services !== undefined) {
       if (!services.end()) return;
-      this.services = undefined;
+      this.#services = undefined;
       services.leave();
       // Instruments were told, and may have begun something new.
-      this.leaveIfDone();
+      this.#leaveIfDone();
       return;
     }
-    this.isLeft = true;
-    if (this.errors === undefined && !this.wasCancelled) {
+    this.#isLeft = true;
+    if (this.#errors === undefined && !this.#wasCancelled) {
       this.scope.leave();
-      this.settle(CAUGHT);
+      this.#settle(CAUGHT);
     } else {
-      this.settle(this.leaveFailed());
+      this.#settle(this.#leaveFailed());
     }
   }
 
   /** Leaves the scope after something has failed or was cancelled. Returns what is left of that, or CAUGHT. */
-  private leaveFailed(): unknown {
-    const { scope, errors } = this;
-    if (this.wasCancelled && scope.catches()) scope.caught = true;
+  #leaveFailed(): unknown {
+    const { scope } = this;
+    const errors = this.#errors;
+    if (this.#wasCancelled && scope.catches()) scope.caught = true;
     const error =
       errors !== undefined
         ? createTaskGroupError(scope.name, errors)
         : scope.cancellation instanceof Cancelled
           ? scope.cancellation
-          : this.cancellation;
+          : this.#cancellation;
     const rest = leaveWithError(scope, error);
-    if (rest !== CAUGHT) silence(this.exit, rest);
+    if (rest !== CAUGHT) silence(this.#exit, rest);
     return rest;
   }
 
-  private settle(rest: unknown): void {
+  #settle(rest: unknown): void {
     noteActivity();
     // Joining counts as a hand-over: a loop of groups that end at once must not starve the event loop
     // either.
-    if (this.scope.context.scheduler === undefined && hasBudget('hand-over')) this.settleNow(rest);
-    else this.settleLater(rest);
+    if (this.scope.context.scheduler === undefined && hasBudget('hand-over')) this.#settleNow(rest);
+    else this.#settleLater(rest);
   }
 
-  private settleNow(rest: unknown): void {
-    if (rest === CAUGHT) this.resolveExit(this.value);
-    else this.rejectExit(rest);
+  #settleNow(rest: unknown): void {
+    if (rest === CAUGHT) this.#resolve(this.#value);
+    else this.#reject(rest);
   }
 
   /** A function of its own for its closure, as in `Wait`. */
-  private settleLater(rest: unknown): void {
+  #settleLater(rest: unknown): void {
     const { scheduler } = this.scope.context;
-    const settle = (): void => this.settleNow(rest);
+    const settle = (): void => this.#settleNow(rest);
     if (scheduler === undefined) putOff(settle);
     else scheduler.ready(settle);
   }
 
-  private checkOpen(method: string): void {
-    if (!this.isLeft) return;
+  #checkOpen(method: string): void {
+    if (!this.#isLeft) return;
     throw new InvalidStateError(
       `TaskGroup.${method}(): the task group "${this.scope.name}" has been left, so it takes no more tasks. ` +
         'Call it while the body or a task of the group is running; is an await missing in the body?',
@@ -377,7 +365,7 @@ class Group<T> implements TaskGroup, StartingPlace {
    * Where a child starts. Without an ambient scope nothing is known of the caller, so that is the group
    * itself.
    */
-  private startingParent(): ScopeNode {
+  #startingParent(): ScopeNode {
     if (storage.getStore() === undefined) return this.scope;
     const parent = currentScopeNode('TaskGroup.start()');
     checkParent(parent);
