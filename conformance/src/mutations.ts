@@ -117,7 +117,7 @@ export const mutations: readonly Mutation[] = [
     id: 'stray-cancellation',
     breaks: 'A cancellation that was meant for somebody else ends a group in silence.',
     file: 'packages/core/src/scope-exit.ts',
-    text: 'if (each.ownCancellation === cancelled) return undefined;',
+    text: 'if (scope.cancellation !== undefined) return undefined;',
     instead: 'return undefined;',
     caughtBy: {
       file: 'packages/core/src/task-group.test.ts',
@@ -130,7 +130,7 @@ export const mutations: readonly Mutation[] = [
     breaks:
       'A cancellation on its way counts as stray when the scope that it came from has been left meanwhile.',
     file: 'packages/core/src/scope-exit.ts',
-    text: 'cancelled === undefined || cancelled === scope.formerCancellation',
+    text: 'cancelled === undefined || cancelled === scope.extras?.formerCancellation',
     instead: 'cancelled === undefined',
     caughtBy: {
       file: 'packages/core/src/escapes.test.ts',
@@ -182,8 +182,8 @@ export const mutations: readonly Mutation[] = [
     id: 'deadline-at-entry',
     breaks: 'A deadline that has come when its scope is entered does not count yet.',
     file: 'packages/core/src/scope-tree.ts',
-    text: 'if (extras.dueAt <= now)',
-    instead: 'if (extras.dueAt < now)',
+    text: 'if (this.dueAt <= now)',
+    instead: 'if (this.dueAt < now)',
     caughtBy: 'traces',
   },
   {
@@ -324,7 +324,7 @@ export const mutations: readonly Mutation[] = [
     id: 'caught-beside-errors',
     breaks: 'A group that caught a cancellation beside errors does not say so.',
     file: 'packages/core/src/task-group.ts',
-    text: 'if (this.#wasCancelled && scope.catches()) scope.caught = true;',
+    text: 'if (this.#wasCancelled && scope.catches()) scope.withExtras().caught = true;',
     instead: '',
     caughtBy: {
       file: 'packages/core/src/task-group.test.ts',

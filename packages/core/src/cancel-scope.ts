@@ -109,7 +109,7 @@ export class CancelScope {
       throw new TypeError(`${where}: give options.deadline or options.timeout, not both`);
     }
     this.#node = new ScopeNode('scope', 'scope', rootContext, root.task);
-    this.#node.facade = this;
+    this.#node.withExtras().facade = this;
     this.#setUp(where, options, timeout ?? Infinity, deadline ?? Infinity);
   }
 
@@ -304,7 +304,10 @@ export class CancelScope {
     showByToString(CancelScope);
     runScope = (scope, where, body, onCaught) => scope.#enter(where, body, onCaught);
     facadeOf = (node) =>
-      (node.facade ??= new (CancelScope as unknown as FacadeConstructor)(undefined, node)) as CancelScope;
+      (node.withExtras().facade ??= new (CancelScope as unknown as FacadeConstructor)(
+        undefined,
+        node,
+      )) as CancelScope;
     timedScope = (where, name, options, timeout, deadline) => {
       const node = new ScopeNode('scope', name, rootContext, root.task);
       const scope = facadeOf(node);
@@ -371,7 +374,7 @@ export function openScopeNode(
 /** A signal that is not what it seems may throw: then the scope has not been entered. */
 function linkOrLeave(node: ScopeNode, parent: ScopeNode, signal: AbortSignal): void {
   try {
-    node.signalLink = linkSignal(node, parent, signal);
+    node.withExtras().signalLink = linkSignal(node, parent, signal);
   } catch (error) {
     node.leave();
     throw error;

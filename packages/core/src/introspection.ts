@@ -192,7 +192,7 @@ export function isStuck(run: ScopeNode): boolean {
       const child = member as ScopeNode;
       todo.push(child);
       // Whoever starts a task waits for it.
-      if (child.isStarting) waiting.add(scope.task);
+      if (child.extras?.isStarting === true) waiting.add(scope.task);
     }
   }
   return waiting.size === tasks.size;

@@ -27,12 +27,12 @@ export function leaveWithError(scope: ScopeNode, error: unknown): unknown {
   // By far the most frequent case.
   if (error instanceof Cancelled) {
     if (!catches) return error;
-    scope.caught = true;
+    scope.withExtras().caught = true;
     return CAUGHT;
   }
   if (!catches) return handedOut ? without(error, isBareAbortError, cancellation) : error;
   const rest = without(error, handedOut ? isCancellationOrBareAbort : isCancellation, CAUGHT);
-  if (rest !== error) scope.caught = true;
+  if (rest !== error) scope.withExtras().caught = true;
   return rest;
 }
 
@@ -60,7 +60,6 @@ function without(error: unknown, remove: (leaf: unknown) => boolean, instead: un
  * would end the whole group in silence; so it becomes an error. Undefined if the cancellation comes from a
  * scope around, be it behind a shield by now.
  *
- * @param scope - Is not cancelled.
  * @param what - What ended with it, for the message.
  */
 export function strayCancellation(
@@ -68,14 +67,15 @@ export function strayCancellation(
   error: unknown,
   what: string,
 ): InvalidStateError | undefined {
+  if (scope.cancellation !== undefined) return undefined;
   // The error is nothing but cancellations: the first of a group tells as much as any.
   const cancelled = cancellationOf(flattenErrors(error)[0]);
-  if (cancelled === undefined || cancelled === scope.formerCancellation) return undefined;
+  if (cancelled === undefined || cancelled === scope.extras?.formerCancellation) return undefined;
   for (let each: ScopeNode | undefined = scope; each !== undefined; each = each.owner) {
     if (each.ownCancellation === cancelled) return undefined;
   }
   return new InvalidStateError(
-    `${what} ended with a cancellation that was not its own (${cancelled.message}): it awaited something that began in another ` +
+    `${what} "${scope.name}" ended with a cancellation that was not its own (${cancelled.message}): it awaited something that began in another ` +
       'scope, such as a promise that several share. Begin what is shared with detached()',
     { cause: error },
   );

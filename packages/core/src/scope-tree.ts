@@ -108,15 +108,20 @@ export function nameOf(fn: unknown): string {
 }
 
 /** What few scopes have, in an object of its own: without it the scope of a task weighs a third less. */
-class Extras implements Due {
+export class Extras implements Due {
   readonly scope: ScopeNode;
-  dueAt = Infinity;
+  dueAt: number = Infinity;
   heapIndex = -1;
+  /** The last effective cancellation that was taken back: by a shield, or since the scope around was left. It may still be on its way. */
   formerCancellation: Error | undefined = undefined;
   controller: AbortController | undefined = undefined;
+  /** The link to a signal that cancels the scope. */
   signalLink: { unlink(): void } | undefined = undefined;
+  /** Whether it is a task's that is being started, so that the task around waits for it. */
   isStarting = false;
+  /** Whether a cancellation was caught when it was left. */
   caught = false;
+  /** What users see of the scope, once somebody has asked for it. */
   facade: unknown = undefined;
 
   constructor(scope: ScopeNode) {
@@ -148,7 +153,7 @@ export class ScopeNode implements Member {
   /** Whether it is a group whose body has ended, so that its task waits for the children. */
   isJoining = false;
   private named: string | Named;
-  private extras: Extras | undefined = undefined;
+  extras: Extras | undefined = undefined;
 
   constructor(kind: ScopeKind, named: string | Named, context: RunContext, task: TaskInfo) {
     this.kind = kind;
@@ -171,11 +176,11 @@ export class ScopeNode implements Member {
     this.named = value;
   }
 
-  private withExtras(): Extras {
+  /** To set one of them. */
+  withExtras(): Extras {
     return (this.extras ??= new Extras(this));
   }
 
-  /** When it is cancelled, on the clock of its run. */
   get dueAt(): number {
     return this.extras?.dueAt ?? Infinity;
   }
@@ -184,50 +189,12 @@ export class ScopeNode implements Member {
     if (value !== this.dueAt) this.withExtras().dueAt = value;
   }
 
-  /** The last effective cancellation that was taken back: by a shield, or since the scope around was left. It may still be on its way. */
-  get formerCancellation(): Error | undefined {
-    return this.extras?.formerCancellation;
-  }
-
-  set formerCancellation(value: Error) {
-    this.withExtras().formerCancellation = value;
-  }
-
-  /** That of its signal, once somebody has asked for that. */
   get controller(): AbortController | undefined {
     return this.extras?.controller;
   }
 
-  /** The link to a signal that cancels this scope. */
-  set signalLink(link: { unlink(): void } | undefined) {
-    this.withExtras().signalLink = link;
-  }
-
-  /** Whether it is a task's that is being started, so that the task around waits for it. */
-  get isStarting(): boolean {
-    return this.extras?.isStarting ?? false;
-  }
-
-  set isStarting(value: boolean) {
-    this.withExtras().isStarting = value;
-  }
-
-  /** Whether a cancellation was caught when it was left. */
   get caught(): boolean {
     return this.extras?.caught ?? false;
-  }
-
-  set caught(value: boolean) {
-    this.withExtras().caught = value;
-  }
-
-  /** What users see of this scope, once somebody has asked for it. */
-  get facade(): unknown {
-    return this.extras?.facade;
-  }
-
-  set facade(value: unknown) {
-    this.withExtras().facade = value;
   }
 
   /**
@@ -320,9 +287,8 @@ export class ScopeNode implements Member {
 
   private watchDeadline(now: number = this.context.deadlines.clock.now()): void {
     if (this.ownCancellation !== undefined) return;
-    const extras = this.withExtras();
-    if (extras.dueAt <= now) this.due();
-    else this.context.deadlines.add(extras, extras.dueAt);
+    if (this.dueAt <= now) this.due();
+    else this.context.deadlines.add(this.extras!, this.dueAt);
   }
 
   due(): void {
@@ -443,7 +409,7 @@ function updateCancellation(scope: ScopeNode): boolean {
   // A cancellation that still holds stays the same object, whatever has been added to it meanwhile.
   if (before !== undefined && (before === own || before === outer)) return false;
   scope.cancellation = own ?? outer;
-  if (before !== undefined) scope.formerCancellation = before;
+  if (before !== undefined) scope.withExtras().formerCancellation = before;
   return scope.cancellation !== before;
 }
 

@@ -84,7 +84,7 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
     group.hold();
     this.taskId = parent.task.id;
     this.task = new StartedTask<T, V>(named, parent, this);
-    this.task.scope.isStarting = true;
+    this.task.scope.withExtras().isStarting = true;
   }
 
   get signal(): AbortSignal {
@@ -106,7 +106,7 @@ class Starting<T, V, R> implements TaskStatus<V>, TaskOwner {
     if (task.scope.owner!.cancellation !== undefined) return;
     // The hold that this child had on the group becomes that of an ordinary child.
     task.owner = this.#group;
-    task.scope.isStarting = false;
+    task.scope.withExtras().isStarting = false;
     task.scope.moveTo(this.#group.scope);
     this.#settle(() => this.#resolve(this.#pick(task)));
   };

@@ -273,10 +273,7 @@ class Group<T> implements TaskGroup, StartingPlace {
   #bodyFailed(error: unknown): void {
     if (this.scope.isJoining) return;
     const wasCancelled = isCancellationOf(this.scope, error);
-    const stray =
-      wasCancelled && this.scope.cancellation === undefined
-        ? strayCancellation(this.scope, error, `the body of task group "${this.scope.name}"`)
-        : undefined;
+    const stray = wasCancelled ? strayCancellation(this.scope, error, 'the body of task group') : undefined;
     this.#note(stray ?? error, wasCancelled && stray === undefined);
     this.scope.isJoining = true;
     this.release();
@@ -320,7 +317,7 @@ class Group<T> implements TaskGroup, StartingPlace {
   #leaveFailed(): unknown {
     const { scope } = this;
     const errors = this.#errors;
-    if (this.#wasCancelled && scope.catches()) scope.caught = true;
+    if (this.#wasCancelled && scope.catches()) scope.withExtras().caught = true;
     const error =
       errors !== undefined
         ? createTaskGroupError(scope.name, errors)

@@ -118,10 +118,7 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     const { scope } = this;
     const { cancellation } = scope;
     const wasCancelled = isCancellationOf(scope, raised);
-    const stray =
-      wasCancelled && cancellation === undefined
-        ? strayCancellation(scope, raised, `task "${this.name}"`)
-        : undefined;
+    const stray = wasCancelled ? strayCancellation(scope, raised, 'task') : undefined;
     const isCancellation = wasCancelled && stray === undefined;
     const error = stray ?? raised;
     const cause = isCancellation ? (cancellation ?? error) : error;
@@ -131,19 +128,7 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     this.ended(isCancellation ? 'cancelled' : 'failed', rest === CAUGHT || isCancellation ? cause : rest);
     if (rest === CAUGHT) this.owner.taskEnded(this);
     else if (!cancelsOthers) this.owner.taskFailed(this, rest, isCancellation);
-    else this.cancelOthers(rest, isCancellation);
-  }
-
-  /** Listeners of their signals are called. */
-  private cancelOthers(error: unknown, isCancellation: boolean): void {
-    this.callAround(() => this.owner.taskFailed(this, error, isCancellation));
-  }
-
-  /**
-   * Calls what may run code of others. It must not begin anything in a scope that was left, and a task ends in its own context.
-   */
-  private callAround(fn: () => void): void {
-    callIn(openCell(this.scope.cell), fn);
+    else cancelOthers(this, rest, isCancellation);
   }
 
   private ended(state: 'finished' | 'cancelled' | 'failed', outcome: unknown): void {
@@ -151,7 +136,7 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     this.#outcome = outcome;
     noteActivity();
     if (observing.count === 0 && this.onExit === undefined) this.tellEnded();
-    else this.callAround(this.tellEnded.bind(this));
+    else callAround(this, this.tellEnded.bind(this));
   }
 
   private tellEnded(): void {
@@ -273,9 +258,10 @@ function callTask<T, A extends unknown[]>(
   task.finished(result);
 }
 
+// oxlint-disable-next-line typescript/unbound-method -- to compare with
 const { then } = Promise.prototype;
 /** There are libraries that put another one in its place, for all promises, and call back in whatever context. */
-const isPlatforms = Function.prototype.toString.call(then).includes('[native code]');
+const isPlatforms = String(then).includes('[native code]');
 
 /**
  * The platform's then() calls back in the context in which it was called, and so the task is found there: two functions that
@@ -297,3 +283,13 @@ function taskFailed(error: unknown): void {
 
 /** The task in whose context, and in none of its scopes, this is called. It has not ended: that is told once. */
 const currentTask = (): Task<unknown, unknown> => storage.getStore()!.scope!.task as Task<unknown, unknown>;
+
+/** Listeners of their signals are called. */
+function cancelOthers(task: Task<unknown, unknown>, error: unknown, isCancellation: boolean): void {
+  callAround(task, () => task.owner.taskFailed(task, error, isCancellation));
+}
+
+/** Calls what may run code of others. It must not begin anything in a scope that was left, and a task ends in its own context. */
+function callAround(task: Task<unknown, unknown>, fn: () => void): void {
+  callIn(openCell(task.scope.cell), fn);
+}
