@@ -274,15 +274,15 @@ function hearOfEnd<T>(task: Task<T, unknown>, promise: Promise<T>): void {
 }
 
 function taskFinished(value: unknown): void {
-  currentTask().finished(value);
+  endingTask().finished(value);
 }
 
 function taskFailed(error: unknown): void {
-  currentTask().failed(error);
+  endingTask().failed(error);
 }
 
 /** The task in whose context, and in none of its scopes, this is called. It has not ended: that is told once. */
-const currentTask = (): Task<unknown, unknown> => storage.getStore()!.scope!.task as Task<unknown, unknown>;
+const endingTask = (): Task<unknown, unknown> => storage.getStore()!.scope!.task as Task<unknown, unknown>;
 
 /** Listeners of their signals are called. */
 function cancelOthers(task: Task<unknown, unknown>, error: unknown, isCancellation: boolean): void {
