@@ -93,9 +93,10 @@ describe('currentTask', () => {
           seen.push(currentTask());
           tg.startSoon(() => void seen.push(currentTask()));
         });
+        tg.startService(() => void seen.push(currentTask()));
       });
-      expect(new Set([main, ...seen.map((task) => task.id)]).size).toBe(3);
-      expect(seen.map((task) => task.parentId)).toEqual([main, main]);
+      expect(new Set([main, ...seen.map((task) => task.id)]).size).toBe(4);
+      expect(seen.map((task) => task.parentId)).toEqual([main, main, main]);
     }),
   );
 
