@@ -474,8 +474,8 @@ export const mutations: readonly Mutation[] = [
     id: 'dead-owner',
     breaks: 'A lock whose owner has ended is waited for in vain.',
     file: 'packages/sync/src/lock.ts',
-    text: 'if (this.#tenant?.owner === owner) this.#break();',
-    instead: '',
+    text: 'new ExitWatch(() => this.#break())',
+    instead: 'new ExitWatch(() => {})',
     caughtBy: 'traces',
   },
   {

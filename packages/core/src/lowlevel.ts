@@ -14,7 +14,7 @@ export {
 export { WaitQueue, type Linked, type QueueEntry, type Selectable, type WaitListener } from './wait-queue.js';
 export { completed, nowOrNextTurn, refusal, scopeOfWait, type WaitScope } from './operations.js';
 export { chain, rejected, silence } from './promises.js';
-export { onTaskExit } from './task-exit.js';
+export { ExitWatch, onTaskExit } from './task-exit.js';
 export { checkCount, checkFunction, checkOptions, checkTime, describe } from './arguments.js';
 export { currentScope } from './cancel-scope.js';
 export { findSection, Section } from './section.js';

@@ -2,10 +2,10 @@ import { virtualTime } from '@taskscope/testing';
 import { expect, test } from 'vitest';
 
 import { throwing } from './failing.fixture.js';
-import { currentTask, run, sleepForever, taskGroup, type TaskHandle, type TaskInfo } from './index.js';
+import { currentTask, run, sleep, sleepForever, taskGroup, type TaskHandle, type TaskInfo } from './index.js';
 import { errorOf } from './observing.fixture.js';
 import { uncaughtDuring } from './process-events.fixture.js';
-import { onTaskExit } from './task-exit.js';
+import { ExitWatch, onTaskExit } from './task-exit.js';
 
 test(
   'actions happen when the task ends, in the order in which they came, after its status is known',
@@ -98,10 +98,78 @@ test(
   }),
 );
 
+test(
+  'a watch is for one task at a time, and others stay in order whichever goes',
+  virtualTime(async () => {
+    for (let gone = 0; gone < 3; gone++) {
+      const record: string[] = [];
+      const watches = ['a', 'b', 'c'].map((name) => new ExitWatch(() => void record.push(name)));
+      await taskGroup(async (tg) => {
+        const first = tg.startSoon(() => {
+          for (const watch of watches) {
+            expect(watch.watch('test', currentTask())).toBe(true);
+            expect(watch.watch('test', currentTask())).toBe(true);
+          }
+          return sleep(1);
+        });
+        tg.startSoon(async () => {
+          await sleep(0.5);
+          watches[gone]!.watch('test', currentTask());
+          await first.wait();
+          record.push('first');
+        });
+      });
+      const rest = ['a', 'b', 'c'].filter((_, index) => index !== gone);
+      expect(record).toEqual([...rest, 'first', 'abc'[gone]]);
+    }
+  }),
+);
+
+test(
+  'a watch that was ended watches nothing, and may watch again',
+  virtualTime(async () => {
+    let ended = 0;
+    let task: TaskInfo | undefined;
+    const watch = new ExitWatch(() => ended++);
+    watch.unwatch();
+    await taskGroup((tg) => {
+      tg.startSoon(() => {
+        task = currentTask();
+        watch.watch('test', task);
+        watch[Symbol.dispose]();
+      });
+    });
+    expect(watch.watch('test', task!)).toBe(false);
+    expect(ended).toBe(0);
+    await taskGroup((tg) => void tg.startSoon(() => watch.watch('test', currentTask())));
+    expect(ended).toBe(1);
+  }),
+);
+
+test(
+  'a task that has ended is not watched, and neither is the one before any more',
+  virtualTime(async () => {
+    let ended = 0;
+    const watch = new ExitWatch(() => ended++);
+    const before = await taskGroup(async (tg) => {
+      const handle = tg.startSoon(currentTask);
+      return handle.result();
+    });
+    await taskGroup((tg) => {
+      tg.startSoon(() => {
+        expect(watch.watch('test', currentTask())).toBe(true);
+        expect(watch.watch('test', before!)).toBe(false);
+      });
+    });
+    expect(ended).toBe(0);
+  }),
+);
+
 test('anything but a task is refused', () => {
   for (const bad of [undefined, null, 'task', {}, { hasEnded: 'no' }]) {
     expect(() => onTaskExit('here()', bad as never, () => {})).toThrow(
       /here\(\): task must be what currentTask\(\) returned/,
     );
+    expect(() => new ExitWatch(() => {}).watch('here()', bad as never)).toThrow(TypeError);
   }
 });

@@ -740,6 +740,36 @@ describe('a lock that breaks', () => {
   );
 
   test(
+    'is not broken by the end of a task that has let go of it while others wait for the condition',
+    virtualTime(async () => {
+      for (const letGo of ['release', 'wait'] as const) {
+        const condition = new Condition();
+        const order: string[] = [];
+        await taskGroup(async (tg) => {
+          tg.startSoon(async () => {
+            await condition.acquire();
+            await condition.wait();
+            order.push('notified');
+            condition.release();
+          });
+          await waitAllTasksBlocked();
+          tg.startSoon(async () => {
+            await condition.acquire();
+            if (letGo === 'wait') await moveOnAfter(1, () => condition.wait());
+            condition.release();
+          });
+          await sleep(2);
+          order.push('ended');
+          await condition.acquire();
+          condition.notify();
+          condition.release();
+        });
+        expect(order).toEqual(['ended', 'notified']);
+      }
+    }),
+  );
+
+  test(
     'keeps nobody who was cancelled waiting for it',
     virtualTime(async () => {
       const condition = new Condition();

@@ -16,8 +16,9 @@ import {
 import {
   checkFunction,
   completed,
+  ExitWatch,
+  findSection,
   nowOrNextTurn,
-  onTaskExit,
   refusal,
   rejected,
   scopeOfWait,
@@ -25,7 +26,7 @@ import {
   type WaitScope,
 } from '@taskscope/core/lowlevel';
 
-import { isNobody, Section, taskOf, type Owner } from './owner.js';
+import { isNobody } from './owner.js';
 import { runHolding, type Releaser } from './releaser.js';
 
 /** What `Lock.statistics()` returns. */
@@ -42,7 +43,13 @@ export interface LockStatistics {
  * again it is the same tenancy, so that the Releasers that he had before still release it.
  */
 export class Tenant implements Releaser {
-  owner: Owner;
+  /** Whose it is. */
+  readonly task: TaskInfo;
+  /**
+   * Whether it is that of a call of `run(fn)`: each is an owner of its own, so that calls that run at the same time in one task
+   * queue up.
+   */
+  isSection: boolean;
   /** How often the owner has acquired it; more than once only if the lock is reentrant. */
   depth = 1;
   /** Whether he waits for a condition and was notified. */
@@ -50,9 +57,15 @@ export class Tenant implements Releaser {
   /** Until the first level of it was given back. */
   #lock: Lock | undefined;
 
-  constructor(lock: Lock, owner: Owner) {
+  constructor(lock: Lock, task: TaskInfo, isSection: boolean) {
+    this.task = task;
+    this.isSection = isSection;
     this.#lock = lock;
-    this.owner = owner;
+  }
+
+  /** Whether the running code is inside of its `run(fn)`, on the same call chain. A child task is not. */
+  get isAround(): boolean {
+    return this.isSection && findSection((mark) => mark === this) !== undefined;
   }
 
   release(): void {
@@ -153,11 +166,8 @@ export class Lock {
   readonly #queue = new WaitQueue<Releaser, Tenant>();
   /** The queues of those who wait for a condition of this lock. */
   readonly #conditions = new Set<WaitQueue<Releaser, Tenant>>();
-  /**
-   * While others wait, somebody has to notice that the task of an owner ends. Those who have been owners meanwhile are
-   * watched on until nobody waits any more, since they mostly come again.
-   */
-  readonly #watches = new Map<TaskInfo, Disposable>();
+  /** While others wait, somebody has to notice that the task of the owner ends. Made when somebody waits. */
+  #watch: ExitWatch | undefined = undefined;
 
   /** Whether somebody holds it. */
   get locked(): boolean {
@@ -183,7 +193,7 @@ export class Lock {
       if (refused !== undefined) return refused;
       const tenant = this.#enterAgain(where, scope.task);
       if (tenant !== undefined) return completed(new Level(this, tenant));
-      const mine = new Tenant(this, scope.task);
+      const mine = new Tenant(this, scope.task, false);
       return this.#isFree ? this.#give(mine).promised() : this.#wait(mine, scope, options);
     } catch (error) {
       return rejected(error);
@@ -202,7 +212,7 @@ export class Lock {
     const tenant = this.#enterAgain('Lock.acquireNowait()', task);
     if (tenant !== undefined) return new Level(this, tenant);
     if (this.#tenant !== undefined) throw new WouldBlock('the lock is held');
-    return this.#give(new Tenant(this, task));
+    return this.#give(new Tenant(this, task, false));
   }
 
   /**
@@ -216,15 +226,15 @@ export class Lock {
   release(): void {
     const tenant = this.#tenant;
     if (tenant === undefined) throw new InvalidStateError('Lock.release(): the lock is not held');
-    const { owner } = tenant;
-    if (owner instanceof Section) {
+    if (tenant.isSection) {
       // What was acquired again inside of run() may be released in there.
-      if (tenant.depth === 1 || !owner.isAround) {
+      if (tenant.depth === 1 || !tenant.isAround) {
         throw new InvalidStateError('Lock.release(): the lock is held by run(), which releases it by itself');
       }
       tenant.depth--;
       return;
     }
+    const owner = tenant.task;
     const task = currentTask();
     if (owner !== task && !isNobody(owner) && !isNobody(task)) {
       throw new InvalidStateError(
@@ -257,10 +267,9 @@ export class Lock {
       if (refused !== undefined) return refused;
       const tenant = this.#enterAgain(where, scope.task);
       if (tenant !== undefined) return runHolding(where, nowOrNextTurn(new Level(this, tenant)), fn, options);
-      const section = new Section(scope.task);
-      const mine = new Tenant(this, section);
+      const mine = new Tenant(this, scope.task, true);
       const acquired = this.#isFree ? nowOrNextTurn(this.#give(mine)) : this.#wait(mine, scope, options);
-      return runHolding(where, acquired, fn, options, section);
+      return runHolding(where, acquired, fn, options, mine);
     } catch (error) {
       return rejected(error);
     }
@@ -271,7 +280,7 @@ export class Lock {
     const tenant = this.#tenant;
     return {
       locked: tenant !== undefined,
-      owner: tenant === undefined ? undefined : taskOf(tenant.owner),
+      owner: tenant?.task,
       tasksWaiting: this.#queue.size,
     };
   }
@@ -283,10 +292,8 @@ export class Lock {
   #enterAgain(where: string, task: TaskInfo): Tenant | undefined {
     const tenant = this.#tenant;
     if (tenant === undefined) return undefined;
-    const { owner } = tenant;
-    const isHeldByTask = owner === task && !isNobody(task);
-    const isHeldAround = owner instanceof Section && owner.isAround;
-    if (!isHeldByTask && !isHeldAround) return undefined;
+    const isHeldByTask = !tenant.isSection && tenant.task === task && !isNobody(task);
+    if (!isHeldByTask && !tenant.isAround) return undefined;
     if (this.#isReentrant) {
       tenant.depth++;
       return tenant;
@@ -333,9 +340,9 @@ export class Lock {
   /** For run() the first level is its end. */
   #leaveFirst(tenant: Tenant): void {
     this.#leave(tenant);
-    if (tenant.depth <= 0 || !(tenant.owner instanceof Section)) return;
+    if (tenant.depth <= 0 || !tenant.isSection) return;
     // What was acquired in there and not released is the task's from now on.
-    tenant.owner = tenant.owner.task;
+    tenant.isSection = false;
     if (this.#isAwaited()) this.#watchOwner();
   }
 
@@ -353,30 +360,23 @@ export class Lock {
       // Who has released everything while waiting for a condition has no use for it any more.
     } while (this.#tenant !== undefined && this.#tenant.depth <= 0);
     if (this.#isAwaited()) this.#watchOwner();
-    else if (this.#watches.size > 0) this.#watchNobody();
+    else this.#watch?.unwatch();
   }
 
   #watchOwner(): void {
-    const owner = this.#tenant?.owner;
-    if (this.#isBroken || owner === undefined) return;
+    if (this.#isBroken) return;
+    const tenant = this.#tenant;
     // A section always ends, and passes on what is left to its task; and the root never ends.
-    if (owner instanceof Section || isNobody(owner) || this.#watches.has(owner)) return;
-    const watch = onTaskExit('Lock', owner, () => {
-      this.#watches.delete(owner);
-      if (this.#tenant?.owner === owner) this.#break();
-    });
-    if (watch === undefined) this.#break();
-    else this.#watches.set(owner, watch);
-  }
-
-  #watchNobody(): void {
-    for (const watch of this.#watches.values()) watch[Symbol.dispose]();
-    this.#watches.clear();
+    if (tenant === undefined || tenant.isSection || isNobody(tenant.task)) {
+      this.#watch?.unwatch();
+      return;
+    }
+    this.#watch ??= new ExitWatch(() => this.#break());
+    if (!this.#watch.watch('Lock', tenant.task)) this.#break();
   }
 
   #break(): void {
     this.#isBroken = true;
-    this.#watchNobody();
     this.#queue.rejectAll(this.#brokenError());
     for (const queue of this.#conditions) queue.rejectAll(this.#brokenError());
     this.#conditions.clear();
@@ -384,7 +384,7 @@ export class Lock {
 
   #brokenError(): BrokenResourceError {
     // It keeps the owner with whom it broke.
-    const { name } = taskOf(this.#tenant!.owner);
+    const { name } = this.#tenant!.task;
     return new BrokenResourceError(`the task "${name}" that held this lock has ended without releasing it`);
   }
 
@@ -392,7 +392,7 @@ export class Lock {
     accessTo = (lock) => ({
       holder(task) {
         const tenant = lock.#tenant;
-        return tenant !== undefined && isCalledBy(tenant.owner, task) ? tenant : undefined;
+        return tenant !== undefined && isCalledBy(tenant, task) ? tenant : undefined;
       },
       handOver: () => lock.#handOver(),
       acquireAs(tenant, scope) {
@@ -415,8 +415,8 @@ export class Lock {
 }
 
 /** Whether the running code, in `task`, is the owner. */
-function isCalledBy(owner: Owner, task: TaskInfo): boolean {
-  if (!(owner instanceof Section)) return owner === task;
+function isCalledBy(tenant: Tenant, task: TaskInfo): boolean {
+  if (!tenant.isSection) return tenant.task === task;
   // In explicit mode nothing tells the calls in one task from each other.
-  return owner.isAround || (isNobody(currentTask()) && owner.task === task);
+  return tenant.isAround || (isNobody(currentTask()) && tenant.task === task);
 }

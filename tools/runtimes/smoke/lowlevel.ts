@@ -24,6 +24,7 @@ import {
   completed,
   currentScope,
   describe,
+  ExitWatch,
   findSection,
   inNextTurn,
   isTurnPending,
@@ -164,6 +165,20 @@ export const lowlevelTests: TestsOf<typeof lowlevel> = {
     // The root never ends.
     const added = onTaskExit('test', currentTask(), () => log.push('never'));
     added?.[Symbol.dispose]();
+  },
+
+  async ExitWatch({ ambient }) {
+    const log: string[] = [];
+    const watch = new ExitWatch(() => log.push('watched'));
+    await taskGroup((tg) => {
+      tg.createTask(({ signal }) => {
+        equal(watch.watch('test', scopeOfWait('test', { signal }).task), true);
+      });
+    });
+    equal(log, ['watched']);
+    if (ambient) return;
+    equal(watch.watch('test', currentTask()), true);
+    watch.unwatch();
   },
 
   checkCount() {
