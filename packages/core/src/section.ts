@@ -6,6 +6,7 @@
  */
 
 import { invoke, invokeLast, root, storage } from './ambient.js';
+import { keepLayout } from './keep-layout.js';
 import { Cell, openCell, openScope } from './scope-tree.js';
 
 /**
@@ -58,6 +59,8 @@ export class Section {
     cell.left = { name: this.#name, context: openScope(cell).context, reported: false };
   }
 }
+
+keepLayout(() => new Section({}, ''));
 
 /**
  * The innermost section around the running code, in the running task, whose mark `matches`. A child task is not inside. In

@@ -13,6 +13,7 @@ import {
   completed,
   describe,
   findSection,
+  keepLayout,
   nowOrNextTurn,
   refusal,
   rejected,
@@ -392,3 +393,5 @@ function checkBorrower(where: string, borrower: unknown): void {
     throw new TypeError(`${where}: borrower must be an object or a name, got ${describe(borrower)}`);
   }
 }
+
+keepLayout(() => new Borrower(new CapacityLimiter(1), undefined, undefined, 'section'));

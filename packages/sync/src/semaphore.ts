@@ -6,6 +6,7 @@ import {
   checkFunction,
   checkOptions,
   completed,
+  keepLayout,
   nowOrNextTurn,
   refusal,
   rejected,
@@ -196,3 +197,5 @@ class Unit implements Releaser {
     return completed(this);
   }
 }
+
+keepLayout(() => new Unit(new Semaphore(1)));

@@ -28,6 +28,7 @@ import {
   findSection,
   inNextTurn,
   isTurnPending,
+  keepLayout,
   nowOrNextTurn,
   onTaskExit,
   ParkingLot,
@@ -179,6 +180,10 @@ export const lowlevelTests: TestsOf<typeof lowlevel> = {
     if (ambient) return;
     equal(watch.watch('test', currentTask()), true);
     watch.unwatch();
+  },
+
+  keepLayout() {
+    keepLayout(() => ({}));
   },
 
   checkCount() {
