@@ -6,7 +6,9 @@
  */
 
 import { invoke, invokeLast, root, storage } from './ambient.js';
+import { observing } from './instruments.js';
 import { keepLayout } from './keep-layout.js';
+import { leftUnwatched } from './run-context.js';
 import { Cell, openCell, openScope } from './scope-tree.js';
 
 /**
@@ -56,7 +58,9 @@ export class Section {
     // The context that holds the cell may live on; what stands for the section, and what was left around it, need not.
     cell.section = undefined;
     cell.outer = openCell(cell.outer!);
-    cell.left = { name: this.#name, context: openScope(cell).context, reported: false };
+    const { context } = openScope(cell);
+    const isReported = context.escapes !== 'adopt' || observing.count > 0;
+    cell.left = isReported ? { name: this.#name, context, reported: false } : leftUnwatched(context);
   }
 }
 

@@ -260,7 +260,7 @@ export class CapacityLimiter {
   #wait(borrower: Borrower, scope: WaitScope, options: WaitOptions | undefined): Promise<Releaser> {
     if (borrower.key !== undefined) return this.#waitWithKey(borrower, options);
     // A call of run() in a task that has acquired a token: not wrong as such, but where a deadlock mostly comes from.
-    const isSecond = this.#byKey.has(borrower.shown);
+    const isSecond = this.#byKey.size > 0 && this.#byKey.has(borrower.shown);
     const label = isSecond ? 'a second token, beside the one that the task holds' : 'a token';
     return this.#queue.wait(label, scope, borrower, options);
   }

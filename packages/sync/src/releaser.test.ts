@@ -100,6 +100,40 @@ describe.each([
     });
   });
 
+  test.each<[string, () => unknown]>([
+    ['throws', throwing(new Error('no then'))],
+    ['tells nobody', () => {}],
+  ])('asks no then() that a promise has of its own: one that %s', async (_what, then) => {
+    await run(async () => {
+      const primitive = make();
+      for (const gotAtOnce of [true, false]) {
+        const held = gotAtOnce ? undefined : primitive.run(() => sleep(0));
+        // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+        const tea = Object.defineProperty(Promise.resolve('tea'), 'then', { value: then });
+        const running = primitive.run(() => tea);
+        expect(await running).toBe('tea');
+        await held;
+      }
+      primitive.acquireNowait().release();
+    });
+  });
+
+  test('whose function throws the reason of the signal in the call, while nobody looks at it, is no unhandled rejection', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const reason = new Error('enough');
+    const rejections = await unhandledRejections(() =>
+      run(() => {
+        const aborting = (): never => {
+          controller.abort(reason);
+          throw reason;
+        };
+        void make().run(aborting, { signal });
+      }),
+    );
+    expect(rejections).toEqual([]);
+  });
+
   test('whose function is cancelled while nobody looks at it is no unhandled rejection', async () => {
     const controller = new AbortController();
     const rejections = await unhandledRejections(() =>

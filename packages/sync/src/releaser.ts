@@ -3,6 +3,10 @@
 import type { WaitOptions } from '@taskscope/core';
 import { Section, silence } from '@taskscope/core/lowlevel';
 
+/** As `await` does it: not by a `then()` of its own that a promise may have, which might tell nobody, or throw. */
+// oxlint-disable-next-line typescript/unbound-method -- it is called on promises
+const promiseThen = Promise.prototype.then;
+
 /**
  * Gives back what was acquired: by `using`, or by `release()` in a `finally`. It may be called from any
  * task; a second time does nothing.
@@ -40,24 +44,70 @@ export function runHolding<T>(
   options: WaitOptions | undefined,
   mark?: object,
 ): Promise<T> {
+  return acquired instanceof Promise
+    ? runLater(where, acquired, fn, options, mark)
+    : runNow(where, acquired, fn, options, mark);
+}
+
+function runLater<T>(
+  where: string,
+  acquired: Promise<Releaser>,
+  fn: () => T | PromiseLike<T>,
+  options: WaitOptions | undefined,
+  mark: object | undefined,
+): Promise<T> {
   const run = async (): Promise<T> => {
     try {
-      const isNow = !(acquired instanceof Promise);
-      const holding = isNow ? acquired : await acquired;
+      const holding = await acquired;
       const section = mark === undefined ? undefined : new Section(mark, where);
       try {
-        if (section === undefined) return await fn();
-        return await (isNow ? section.run(fn) : section.runLast(fn));
+        return await (section === undefined ? fn() : section.runLast(fn));
       } finally {
         section?.end();
         holding.release();
       }
     } catch (error) {
-      await Promise.resolve(); // `fn` may have thrown in the call, and then there is no promise yet
       silence(running, error, options?.signal);
       throw error;
     }
   };
   const running = run();
+  return running;
+}
+
+/** By `then()`, since an async function that awaits `fn` takes 30 ns more, and on Node.js 20 150 ns. */
+function runNow<T>(
+  where: string,
+  holding: Releaser,
+  fn: () => T | PromiseLike<T>,
+  options: WaitOptions | undefined,
+  mark: object | undefined,
+): Promise<T> {
+  const section = mark === undefined ? undefined : new Section(mark, where);
+  const end = (): void => {
+    section?.end();
+    holding.release();
+  };
+  let result: T | PromiseLike<T>;
+  try {
+    result = section === undefined ? fn() : section.run(fn);
+  } catch (error) {
+    end();
+    const failed = Promise.reject(error);
+    silence(failed, error, options?.signal);
+    return failed;
+  }
+  const running = promiseThen.call(
+    Promise.resolve(result),
+    (value) => {
+      end();
+      return value;
+    },
+    (error) => {
+      end();
+      silence(running, error, options?.signal);
+      throw error;
+    },
+  ) as Promise<T>;
   return running;
 }
