@@ -166,7 +166,7 @@ export class Lock {
   #isBroken = false;
   readonly #queue = new WaitQueue<Releaser, Tenant>();
   /** The queues of those who wait for a condition of this lock. */
-  readonly #conditions = new Set<WaitQueue<Releaser, Tenant>>();
+  #conditions: Set<WaitQueue<Releaser, Tenant>> | undefined = undefined;
   /** While others wait, somebody has to notice that the task of the owner ends. Made when somebody waits. */
   #watch: ExitWatch | undefined = undefined;
 
@@ -312,11 +312,15 @@ export class Lock {
 
   /** Whether somebody waits who has to hear of it when the owner's task ends. */
   #isAwaited(): boolean {
-    if (this.#queue.size > 0) return true;
-    if (this.#conditions.size === 0) return false;
-    for (const queue of this.#conditions) {
+    return (
+      this.#queue.size > 0 || (this.#conditions !== undefined && this.#isConditionAwaited(this.#conditions))
+    );
+  }
+
+  #isConditionAwaited(conditions: Set<WaitQueue<Releaser, Tenant>>): boolean {
+    for (const queue of conditions) {
       if (queue.size > 0) return true;
-      this.#conditions.delete(queue);
+      conditions.delete(queue);
     }
     return false;
   }
@@ -334,7 +338,7 @@ export class Lock {
   #give(tenant: Tenant): Tenant {
     // Who has released everything while waiting for a condition has no use for it any more.
     if (tenant.depth > 0) this.#tenant = tenant;
-    if (this.#conditions.size > 0 && this.#isAwaited()) this.#watchOwner();
+    if (this.#conditions !== undefined && this.#isAwaited()) this.#watchOwner();
     return tenant;
   }
 
@@ -372,15 +376,20 @@ export class Lock {
       this.#watch?.unwatch();
       return;
     }
-    this.#watch ??= new ExitWatch(() => this.#break());
-    if (!this.#watch.watch('Lock', tenant.task)) this.#break();
+    const watch = (this.#watch ??= this.#newWatch());
+    if (!watch.watch('Lock', tenant.task)) this.#break();
+  }
+
+  /** A function of its own, since the engine makes the context of a closure when a function is entered. */
+  #newWatch(): ExitWatch {
+    return new ExitWatch(() => this.#break());
   }
 
   #break(): void {
     this.#isBroken = true;
     this.#queue.rejectAll(this.#brokenError());
-    for (const queue of this.#conditions) queue.rejectAll(this.#brokenError());
-    this.#conditions.clear();
+    for (const queue of this.#conditions ?? []) queue.rejectAll(this.#brokenError());
+    this.#conditions = undefined;
   }
 
   #brokenError(): BrokenResourceError {
@@ -399,7 +408,7 @@ export class Lock {
       acquireAs(tenant, scope) {
         return lock.#isFree ? lock.#give(tenant).promised() : lock.#wait(tenant, scope);
       },
-      breakWith: (queue) => void lock.#conditions.add(queue),
+      breakWith: (queue) => void (lock.#conditions ??= new Set()).add(queue),
       enqueueFrom(queue) {
         queue.shiftTo(lock.#queue);
         if (lock.#tenant === undefined) lock.#handOver();
