@@ -301,12 +301,16 @@ export class CapacityLimiter {
         );
       }
     }
-    if (this.#borrowedTokens === 0 || kind === 'other') return;
-    if (findSection((mark) => mark instanceof Borrower && mark.limiter === this) !== undefined) {
+    if (this.#borrowedTokens > 0 && kind !== 'other' && this.#isAround()) {
       throw new InvalidStateError(
         `${where}: this is called inside of run() of the same limiter, which has a token already`,
       );
     }
+  }
+
+  /** Whether the running code is inside of `run(fn)`, on the same call chain. */
+  #isAround(): boolean {
+    return findSection((mark) => mark instanceof Borrower && mark.limiter === this) !== undefined;
   }
 
   #hasFree(): boolean {
