@@ -13,6 +13,7 @@ import {
 import { checkBoolean, checkFunction, checkName, checkOptions, checkSignal, checkTime } from './arguments.js';
 import { InvalidStateError } from './errors.js';
 import { describeScope, showByToString } from './inspect.js';
+import { keepLayout } from './keep-layout.js';
 import { rootContext } from './run-context.js';
 import { CAUGHT, leaveWithError } from './scope-exit.js';
 import { cellOfSignal, openScope, ScopeNode, type Cell } from './scope-tree.js';
@@ -404,3 +405,5 @@ function refuseRoot(node: ScopeNode, what: string): void {
 export function currentScope(): CancelScope {
   return facadeOf(peekScope());
 }
+
+keepLayout(() => new CancelScope());

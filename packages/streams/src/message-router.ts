@@ -14,6 +14,7 @@ import {
   checkOptions,
   completed,
   describe,
+  keepLayout,
   refusal,
   rejected,
   scopeOfWait,
@@ -519,3 +520,5 @@ function throwErrors(errors: readonly unknown[] | undefined): void {
   if (errors.length === 1) throw errors[0];
   throw new AggregateError(errors, 'several filters or onDrop() calls threw');
 }
+
+keepLayout(() => new MessageRouter<void>().subscribe());
