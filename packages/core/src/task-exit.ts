@@ -55,37 +55,35 @@ export class ExitWatch implements Disposable {
    */
   watch(where: string, task: TaskInfo): boolean {
     const record = task as TaskRecord | null;
-    if (record?.hasEnded !== false) {
-      checkTask(where, record);
-      this.unwatch();
-      return false;
+    if (typeof record?.hasEnded !== 'boolean') {
+      throw new TypeError(`${where}: task must be what currentTask() returned, got ${describe(task)}`);
     }
     if (record === this.task) return true;
     this.unwatch();
+    if (record.hasEnded) return false;
     this.task = record;
     const first = record.onExit;
-    if (first === undefined) record.onExit = this;
-    else this.follow(first.previous, first);
+    if (first === undefined) {
+      record.onExit = this;
+    } else {
+      const last = first.previous;
+      last.next = first.previous = this;
+      this.previous = last;
+      this.next = first;
+    }
     return true;
-  }
-
-  private follow(last: ExitWatch, first: ExitWatch): void {
-    last.next = first.previous = this;
-    this.previous = last;
-    this.next = first;
   }
 
   /** Watches no task any more. */
   unwatch(): void {
-    const { task, next } = this;
+    const { task, previous, next } = this;
     if (task === undefined) return;
     this.task = undefined;
     // Mostly it is the only one.
-    if (next === this) task.onExit = undefined;
-    else this.leave(task, this.previous, next);
-  }
-
-  private leave(task: TaskRecord, previous: ExitWatch, next: ExitWatch): void {
+    if (next === this) {
+      task.onExit = undefined;
+      return;
+    }
     if (task.onExit === this) task.onExit = next;
     previous.next = next;
     next.previous = previous;
@@ -98,11 +96,6 @@ export class ExitWatch implements Disposable {
 }
 
 keepLayout(() => new ExitWatch(ignore));
-
-function checkTask(where: string, task: TaskRecord | null): void {
-  if (typeof task?.hasEnded === 'boolean') return;
-  throw new TypeError(`${where}: task must be what currentTask() returned, got ${describe(task)}`);
-}
 
 /**
  * Calls `action` when a task ends, unless the result is disposed of before. For things that a task owns.
