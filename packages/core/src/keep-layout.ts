@@ -19,9 +19,9 @@ const examples: object[] = [];
  * import { keepLayout } from '@taskscope/core/lowlevel';
  *
  * class Ticket {
- *   constructor(readonly number: number) {}
+ *   holder: string | undefined = undefined;
  * }
- * keepLayout(() => new Ticket(0));
+ * keepLayout(() => new Ticket());
  * ```
  */
 export function keepLayout(make: () => object): void {

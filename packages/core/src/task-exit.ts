@@ -18,15 +18,19 @@ export interface TaskRecord extends TaskInfo {
  *
  * @example
  * ```ts
- * import { currentTask, taskGroup } from '@taskscope/core';
+ * import { currentTask, sleep, taskGroup } from '@taskscope/core';
  * import { ExitWatch } from '@taskscope/core/lowlevel';
  * import assert from 'node:assert/strict';
  *
  * let ended = 0;
  * const watch = new ExitWatch(() => ended++);
+ * const hold = async (): Promise<void> => {
+ *   watch.watch('example()', currentTask());
+ *   await sleep(1);
+ * };
  * await taskGroup((tg) => {
- *   tg.startSoon(() => void watch.watch('example()', currentTask()));
- *   tg.startSoon(() => void watch.watch('example()', currentTask()));
+ *   tg.startSoon(hold);
+ *   tg.startSoon(hold);
  * });
  * assert.equal(ended, 1);
  * ```
