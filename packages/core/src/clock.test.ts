@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { systemClock } from './clock.js';
+import { DeadlineQueue, type Due } from './deadlines.js';
+import { turns } from './observing.fixture.js';
 
 const HOUR = 3_600_000;
 
@@ -106,5 +108,99 @@ describe('the timer of a timeout that did not happen, when fake timers', () => {
     begin(LATER, () => (rang = true));
     vi.advanceTimersByTime(LATER);
     expect(rang).toBe(true);
+  });
+});
+
+describe('the timer of many timeouts in one turn that do not happen', () => {
+  const timersMade: NodeJS.Timeout[] = [];
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const make = setTimeout;
+    vi.stubGlobal('setTimeout', (fn: () => void, ms: number) => {
+      const timer = make(fn, ms);
+      timersMade.push(timer);
+      return timer;
+    });
+  });
+  afterEach(async () => {
+    await turns(1);
+    vi.unstubAllGlobals();
+    if (vi.isFakeTimers()) vi.runAllTimers();
+    vi.useRealTimers();
+    timersMade.length = 0;
+  });
+
+  const entry = (due: () => void = () => {}): Due => ({ heapIndex: -1, due });
+
+  /** Has a hundred timeouts come and go at the same time. */
+  function burst(ms: number): DeadlineQueue {
+    const queue = new DeadlineQueue(systemClock);
+    for (let i = 0; i < 100; i++) {
+      const timeout = entry();
+      queue.add(timeout, systemClock.now() + ms);
+      queue.remove(timeout);
+    }
+    expect(timersMade).toHaveLength(1);
+    return queue;
+  }
+
+  test('keeps the process alive until the end of the turn', async () => {
+    burst(HOUR);
+    expect(timersMade[0]!.hasRef()).toBe(true);
+    await turns(1);
+    expect(timersMade[0]!.hasRef()).toBe(false);
+    expect(vi.getTimerCount()).toBe(1);
+  });
+
+  test('serves the next, in this turn and after it', async () => {
+    const queue = burst(HOUR);
+    const due = vi.fn<() => void>();
+    queue.add(entry(due), systemClock.now() + 2 * HOUR);
+    expect(timersMade).toHaveLength(1);
+    await turns(1);
+    expect(timersMade[0]!.hasRef()).toBe(true);
+    vi.advanceTimersByTime(2 * HOUR);
+    expect(due).toHaveBeenCalledTimes(1);
+  });
+
+  test('makes way for an earlier one', async () => {
+    const queue = burst(2 * HOUR);
+    const due = vi.fn<() => void>();
+    queue.add(entry(due), systemClock.now() + HOUR);
+    await turns(1);
+    vi.advanceTimersByTime(HOUR);
+    expect(due).toHaveBeenCalledTimes(1);
+  });
+
+  test('may ring meanwhile', async () => {
+    const queue = burst(HOUR);
+    vi.advanceTimersByTime(HOUR);
+    const due = vi.fn<() => void>();
+    queue.add(entry(due), systemClock.now() + HOUR);
+    await turns(1);
+    vi.advanceTimersByTime(HOUR);
+    expect(due).toHaveBeenCalledTimes(1);
+  });
+
+  test('is one, of however many queues', async () => {
+    const first = burst(HOUR);
+    const second = new DeadlineQueue(systemClock);
+    for (let i = 0; i < 100; i++) {
+      const timeout = entry();
+      second.add(timeout, systemClock.now() + 2 * HOUR);
+      second.remove(timeout);
+    }
+    await turns(1);
+    expect(timersMade.map((timer) => timer.hasRef())).toEqual([false, false]);
+    expect([first.size, second.size]).toEqual([0, 0]);
+  });
+
+  test('is of no use when the fake timers have gone, and with them the end of the turn', async () => {
+    vi.stubGlobal('setImmediate', () => {});
+    const queue = burst(0.001);
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+    await new Promise<void>((wake) => queue.add(entry(wake), systemClock.now() + 1));
   });
 });

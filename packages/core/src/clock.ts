@@ -49,10 +49,32 @@ export interface RunMonitor {
 /** The longest delay that the platform's timers take. A longer one would fire at once. */
 const LONGEST_DELAY = 2 ** 31 - 1;
 
+/**
+ * The platform's time. It is kept, since `performance` is an accessor of the global object, and to ask that each time took a
+ * third of what the time takes.
+ */
+let time = performance;
+
+/** By this one sees that tests have replaced the platform's time and timers by fake ones, or taken these away again. */
+let clearTimer = clearTimeout;
+
+function lookAtPlatform(): void {
+  if (clearTimer === clearTimeout) return;
+  // What is left over from before is on another time.
+  dropSpare();
+  clearTimer = clearTimeout;
+  time = performance;
+  endRest();
+}
+
 /** Real time: milliseconds since the process began, unaffected by changes of the wall clock. */
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now() {
+    lookAtPlatform();
+    return time.now();
+  },
   schedule(at, wake) {
+    lookAtPlatform();
     const timer = takeSpare(at) ?? new Timer(at);
     timer.begin(wake);
     return timer;
@@ -67,9 +89,8 @@ export const systemClock: Clock = {
 let spare: Timer | undefined;
 
 function takeSpare(at: number): Timer | undefined {
-  dropObsoleteSpare();
-  if (spare === undefined || spare.at > at) return undefined;
   const timer = spare;
+  if (timer === undefined || timer.at > at) return undefined;
   spare = undefined;
   timer.keepAlive(true);
   return timer;
@@ -77,48 +98,79 @@ function takeSpare(at: number): Timer | undefined {
 
 /** Of two timers the one that rings earlier is of use to more. */
 function keepSpare(timer: Timer): void {
-  dropObsoleteSpare();
-  const other = spare;
-  if (!timer.isReferable || (other !== undefined && other.at <= timer.at)) {
+  if (spare !== undefined && spare.at <= timer.at) {
     timer.clear();
     return;
   }
-  other?.clear();
+  dropSpare();
   timer.keepAlive(false);
   spare = timer;
 }
 
-function dropObsoleteSpare(): void {
-  if (spare?.isObsolete !== true) return;
-  spare.clear();
+function dropSpare(): void {
+  spare?.clear();
   spare = undefined;
 }
 
-class Timer {
+/** What a timer of this clock can do besides. */
+export interface Resting {
+  /**
+   * In place of `cancel()`, for nobody needs it just now. Returns whether it may stay as it is, as if somebody did: then it
+   * wakes in the next turn of the event loop, which is too early.
+   */
+  mayRest(): boolean;
+}
+
+/**
+ * The timer that rests. To keep a timer as a spare and to take it again is a tenth of what a timeout takes around work that ends
+ * at once. To wait for the next turn takes longer, so a timer rests only in a burst, in which there may be thousands in a turn:
+ * when this many were not needed any more in this many milliseconds.
+ */
+let resting: Timer | undefined;
+const BURST = 32;
+const BURST_MILLISECONDS = 1;
+let spares = 0;
+let looked = -Infinity;
+
+function isBurst(): boolean {
+  if (++spares % BURST !== 0) return false;
+  const before = looked;
+  looked = time.now();
+  return looked - before < BURST_MILLISECONDS;
+}
+
+function beginRest(timer: Timer): boolean {
+  if (resting !== undefined || !isBurst()) return false;
+  resting = timer;
+  platform.withoutContext(() => platform.nextTurn(endRest));
+  return true;
+}
+
+function endRest(): void {
+  const timer = resting;
+  resting = undefined;
+  timer?.wakeAndCancel();
+}
+
+class Timer implements Resting {
   readonly at: number;
-  readonly #clearTimeout = clearTimeout;
+  readonly #clearTimeout = clearTimer;
   readonly #timeout: ReturnType<typeof setTimeout>;
   #wake: (() => void) | undefined = undefined;
 
   constructor(at: number) {
     this.at = at;
     // Timers count whole milliseconds. Rounding up spares a second timer for the last fraction.
-    const delay = Math.min(Math.max(Math.ceil(at - performance.now()), 0), LONGEST_DELAY);
+    const delay = Math.min(Math.max(Math.ceil(at - time.now()), 0), LONGEST_DELAY);
     this.#timeout = platform.withoutContext(() => setTimeout(() => this.#ring(), delay));
+  }
+
+  get #isObsolete(): boolean {
+    return this.#clearTimeout !== clearTimer;
   }
 
   begin(wake: () => void): void {
     this.#wake = wake;
-  }
-
-  /** In browsers a timer is a number, and keeps nothing alive. */
-  get isReferable(): boolean {
-    return typeof this.#timeout === 'object';
-  }
-
-  /** Tests replace the platform's timers by fake ones, and take these away again: then those from before are on another time. */
-  get isObsolete(): boolean {
-    return this.#clearTimeout !== clearTimeout;
   }
 
   keepAlive(keep: boolean): void {
@@ -131,14 +183,30 @@ class Timer {
     clear(this.#timeout);
   }
 
+  mayRest(): boolean {
+    lookAtPlatform();
+    return resting === this || (!this.#isObsolete && beginRest(this));
+  }
+
+  wakeAndCancel(): void {
+    const wake = this.#wake;
+    this.cancel();
+    wake?.();
+  }
+
   /** The deadlines call it at most once, and not when it has rung: it may serve somebody else by then. */
   cancel(): void {
     this.#wake = undefined;
-    keepSpare(this);
+    if (resting === this) resting = undefined;
+    lookAtPlatform();
+    // In browsers a timer is a number, and keeps nothing alive.
+    if (this.#isObsolete || typeof this.#timeout === 'number') this.clear();
+    else keepSpare(this);
   }
 
   #ring(): void {
     if (spare === this) spare = undefined;
+    if (resting === this) resting = undefined;
     turnBegins();
     const wake = this.#wake;
     this.#wake = undefined;

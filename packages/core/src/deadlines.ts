@@ -13,8 +13,8 @@
  * is it cancelled, since it would keep the process alive.
  */
 
-import type { Clock } from './clock.js';
-import { callSafely } from './turn.js';
+import type { Clock, Resting } from './clock.js';
+import { reportUncaught } from './turn.js';
 
 /** Something that is due at a time. It need not know which: the queue does. */
 export interface Due {
@@ -44,7 +44,7 @@ export class DeadlineQueue {
   /** How many of them are no holes. */
   #size = 0;
   #lastOrder = 0;
-  #timer: { cancel(): void } | undefined;
+  #timer: (ReturnType<Clock['schedule']> & Partial<Resting>) | undefined;
   #timerAt = Infinity;
   #serving = false;
 
@@ -63,7 +63,7 @@ export class DeadlineQueue {
     this.#size++;
     const index = this.#places++;
     this.#put(index, entry, dueAt, ++this.#lastOrder);
-    this.#up(index);
+    if (index > 0) this.#up(index);
     // Nothing that was there before is due before the timer.
     if (dueAt < this.#timerAt) this.#setTimer();
   }
@@ -74,8 +74,8 @@ export class DeadlineQueue {
     if (index === -1) return;
     entry.heapIndex = -1;
     this.#entries[index] = undefined;
-    if (--this.#size === 0) this.#stopTimer();
-    if (index === this.#places - 1) this.#dropLast();
+    if (--this.#size === 0) this.#becomeEmpty();
+    else if (index === this.#places - 1) this.#dropLast();
     else if (this.#places > 2 * this.#size + HOLES_KEPT) this.#closeHoles();
   }
 
@@ -94,7 +94,11 @@ export class DeadlineQueue {
         if (first === undefined) continue;
         first.heapIndex = -1;
         this.#size--;
-        callSafely(() => first.due());
+        try {
+          first.due();
+        } catch (error) {
+          reportUncaught(error);
+        }
       }
     } finally {
       this.#serving = false;
@@ -120,6 +124,11 @@ export class DeadlineQueue {
     this.#timer?.cancel();
     this.#timerAt = first;
     this.#timer = this.clock.schedule(first, this.#wake);
+  }
+
+  #becomeEmpty(): void {
+    this.#places = 0;
+    if (this.#timer?.mayRest?.() !== true) this.#stopTimer();
   }
 
   #stopTimer(): void {

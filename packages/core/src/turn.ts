@@ -128,10 +128,15 @@ export function callSafely(fn: () => void): void {
   try {
     fn();
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    reportUncaught(error);
   }
+}
+
+/** Reports an error where nobody could catch it. */
+export function reportUncaught(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }
 
 /** The platform has called: a turn of the event loop begins, so the whole budget is there again. */
