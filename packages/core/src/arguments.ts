@@ -54,12 +54,15 @@ function describeOrThrow(value: unknown): string {
  * ```
  */
 export function checkFunction(where: string, argument: string, value: unknown): void {
-  if (typeof value === 'function') return;
+  if (typeof value !== 'function') throw notFunction(where, argument, value);
+}
+
+function notFunction(where: string, argument: string, value: unknown): TypeError {
   const cure =
     value instanceof Promise
       ? '. Pass the function itself rather than the promise that calling it gave: `() => work(x)` instead of `work(x)`'
       : '';
-  throw new TypeError(`${where}: ${argument} must be a function, got ${describe(value)}${cure}`);
+  return new TypeError(`${where}: ${argument} must be a function, got ${describe(value)}${cure}`);
 }
 
 /**

@@ -41,21 +41,30 @@ export interface CancelScopeOptions extends ScopeOptions {
   timeout?: number | undefined;
 }
 
+/** What a scope that caught its cancellation results in, unless that is undefined. */
+export interface OnCaught {
+  /** Throws what the scope ends with instead. */
+  caught(scope: CancelScope): void;
+}
+
 export let runScope: <T>(
   scope: CancelScope,
   where: string,
   body: (scope: CancelScope) => T | PromiseLike<T>,
-  onCaught?: () => T | undefined,
+  onCaught?: OnCaught,
 ) => Promise<T | undefined>;
 
-/** A scope that is to be entered at once, with a time limit: `timeout` from then on, or the time `deadline`. */
-export let timedScope: (
-  where: string,
-  name: string,
-  options: ScopeOptions | undefined,
-  timeout: number,
-  deadline: number,
-) => CancelScope;
+/** How the functions that set a time limit differ. */
+export interface TimeLimit {
+  /** Of the function, and of its scopes. */
+  readonly name: string;
+  /** For messages. */
+  readonly where: string;
+  readonly argument: 'ms' | 'deadline';
+}
+
+/** A scope that is to be entered at once and has a time limit: so many `ms` from then on, or a `deadline`. */
+export let timedScope: (limit: TimeLimit, value: number, options: ScopeOptions | undefined) => CancelScope;
 
 /** What users see of a scope. */
 export let facadeOf: (node: ScopeNode) => CancelScope;
@@ -89,18 +98,21 @@ export let causeOf: (scope: CancelScope) => Error | undefined;
  */
 export class CancelScope {
   readonly #node: ScopeNode;
-  #timeout = Infinity;
+  #timeout: number | undefined = undefined;
   #signal: AbortSignal | undefined = undefined;
 
   /**
    * @throws TypeError or RangeError when an option is wrong, or both `deadline` and `timeout` are given.
    */
   constructor(options?: CancelScopeOptions);
-  constructor(options: CancelScopeOptions = {}, existing?: ScopeNode) {
-    if (existing !== undefined) {
-      this.#node = existing;
-      return;
-    }
+  constructor(options?: CancelScopeOptions, existing?: ScopeNode) {
+    this.#node = existing ?? new ScopeNode('scope', 'scope', rootContext, root.task);
+    if (existing === undefined) CancelScope.#configure(this, options);
+  }
+
+  // These are no methods, since a class that has private ones marks each object with them.
+
+  static #configure(scope: CancelScope, options: CancelScopeOptions = {}): void {
     const where = 'new CancelScope()';
     checkOptions(where, options);
     const { deadline, timeout } = options;
@@ -109,22 +121,20 @@ export class CancelScope {
     if (deadline !== undefined && timeout !== undefined) {
       throw new TypeError(`${where}: give options.deadline or options.timeout, not both`);
     }
-    this.#node = new ScopeNode('scope', 'scope', rootContext, root.task);
-    this.#node.withExtras().facade = this;
-    this.#setUp(where, options, timeout ?? Infinity, deadline ?? Infinity);
+    scope.#node.facade = scope;
+    scope.#timeout = timeout;
+    if (deadline !== undefined) scope.#node.withExtras().dueAt = deadline;
+    CancelScope.#setUp(scope, where, options);
   }
 
-  #setUp(where: string, options: ScopeOptions, timeout: number, deadline: number): void {
-    const { shield, signal, name } = options;
+  static #setUp(scope: CancelScope, where: string, { shield, signal, name }: ScopeOptions): void {
     if (shield !== undefined) checkBoolean(where, 'options.shield', shield);
     checkSignal(where, signal);
     checkName(where, name);
-    const node = this.#node;
+    const node = scope.#node;
     if (name !== undefined) node.name = name;
     if (shield === true) node.shield = true;
-    node.dueAt = deadline;
-    this.#timeout = timeout;
-    this.#signal = signal;
+    scope.#signal = signal;
   }
 
   /**
@@ -150,7 +160,7 @@ export class CancelScope {
    * ```
    */
   run<T>(body: (scope: CancelScope) => T | PromiseLike<T>): Promise<T | undefined> {
-    return this.#enter('CancelScope.run()', body, undefined);
+    return CancelScope.#enter(this, 'CancelScope.run()', body, undefined);
   }
 
   /**
@@ -179,7 +189,7 @@ export class CancelScope {
   set deadline(value: number) {
     checkTime('CancelScope', 'deadline', value);
     refuseRoot(this.#node, 'given a deadline');
-    this.#timeout = Infinity;
+    this.#timeout = undefined;
     this.#node.setDeadline(value);
   }
 
@@ -243,97 +253,109 @@ export class CancelScope {
     };
   }
 
-  /** `onCaught` gives the result of a scope that caught its cancellation, or throws instead. */
-  #enter<T>(
+  static #enter<T>(
+    scope: CancelScope,
     where: string,
     body: (scope: CancelScope) => T | PromiseLike<T>,
-    onCaught: (() => T | undefined) | undefined,
+    onCaught: OnCaught | undefined,
   ): Promise<T | undefined> {
-    const node = this.#node;
     try {
       checkFunction(where, 'body', body);
-      if (node.state !== 'new') {
-        throw new InvalidStateError(
-          `${where}: the scope "${node.name}" was entered before, and a scope is entered once. Make a new one for each use`,
-        );
-      }
-      const around = parentCell(where, this.#signal);
-      const parent = openScope(around);
-      node.context = parent.context;
-      node.task = parent.task;
-      let now: number | undefined;
-      if (this.#timeout !== Infinity) {
-        now = parent.context.deadlines.clock.now();
-        node.dueAt = now + this.#timeout;
-      }
-      openScopeNode(node, around, this.#signal, now);
+      CancelScope.#open(scope, where);
     } catch (error) {
       return rejected(error);
     }
+    const node = scope.#node;
     let result: T | Promise<T>;
     try {
-      result = invoke(node.cell, body, [this]);
+      result = invoke(node.cell, body, [scope]);
     } catch (error) {
-      try {
-        return Promise.resolve(leaveFailed(node, error, onCaught));
-      } catch (rest) {
-        return rejected(rest);
-      }
+      return leaveThrown(node, error, onCaught);
     }
-    if (!(result instanceof Promise)) {
-      node.leave();
-      return Promise.resolve(result);
+    if (result instanceof Promise) return leaveAfter(node, result, onCaught);
+    node.leave();
+    return Promise.resolve(result);
+  }
+
+  static #open(scope: CancelScope, where: string): void {
+    const node = scope.#node;
+    if (node.state !== 'new') throw enteredBefore(where, node);
+    const timeout = scope.#timeout;
+    const signal = scope.#signal;
+    const around = parentCell(where, signal);
+    const parent = openScope(around);
+    node.context = parent.context;
+    node.task = parent.task;
+    let now: number | undefined;
+    if (timeout !== undefined) {
+      now = parent.context.deadlines.clock.now();
+      node.withExtras().dueAt = now + timeout;
     }
-    const left: Promise<T | undefined> = result.then(
-      (value) => {
-        node.leave();
-        return value;
-      },
-      (error: unknown) => {
-        try {
-          return leaveFailed(node, error, onCaught);
-        } catch (rest) {
-          silence(left, rest);
-          throw rest;
-        }
-      },
-    );
-    return left;
+    node.open(parent, around, now);
+    if (signal !== undefined) obey(node, parent, signal);
   }
 
   static {
     showByToString(CancelScope);
-    runScope = (scope, where, body, onCaught) => scope.#enter(where, body, onCaught);
+    runScope = (scope, where, body, onCaught) => CancelScope.#enter(scope, where, body, onCaught);
     facadeOf = (node) =>
-      (node.withExtras().facade ??= new (CancelScope as unknown as FacadeConstructor)(
-        undefined,
-        node,
-      )) as CancelScope;
-    timedScope = (where, name, options, timeout, deadline) => {
-      const node = new ScopeNode('scope', name, rootContext, root.task);
-      const scope = facadeOf(node);
-      if (options !== undefined) {
-        checkOptions(where, options);
-        scope.#setUp(where, options, timeout, deadline);
-      } else {
-        node.dueAt = deadline;
-        scope.#timeout = timeout;
-      }
+      (node.facade ??= new (CancelScope as unknown as FacadeConstructor)(undefined, node)) as CancelScope;
+    timedScope = ({ name, where, argument }, value, options) => {
+      checkOptions(where, options);
+      const scope = facadeOf(new ScopeNode('scope', name, rootContext, root.task));
+      if (argument === 'ms') scope.#timeout = value;
+      else scope.#node.withExtras().dueAt = value;
+      if (options !== undefined) CancelScope.#setUp(scope, where, options);
       return scope;
     };
     causeOf = (scope) => scope.#node.ownCancellation;
   }
 }
 
-/** What a scope that ends with an error results in; or throws what is left of the error. */
-function leaveFailed<T>(
+function enteredBefore(where: string, node: ScopeNode): InvalidStateError {
+  return new InvalidStateError(
+    `${where}: the scope "${node.name}" was entered before, and a scope is entered once. Make a new one for each use`,
+  );
+}
+
+/** Leaves a scope when what was begun in it has ended. */
+function leaveAfter<T>(
   node: ScopeNode,
-  error: unknown,
-  onCaught: (() => T | undefined) | undefined,
-): T | undefined {
+  result: Promise<T>,
+  onCaught: OnCaught | undefined,
+): Promise<T | undefined> {
+  const left: Promise<T | undefined> = result.then(
+    (value) => {
+      node.leave();
+      return value;
+    },
+    (error: unknown) => {
+      try {
+        leaveFailed(node, error, onCaught);
+        return undefined;
+      } catch (rest) {
+        silence(left, rest);
+        throw rest;
+      }
+    },
+  );
+  return left;
+}
+
+/** Leaves a scope whose body threw before there was anything to wait for. */
+function leaveThrown(node: ScopeNode, error: unknown, onCaught: OnCaught | undefined): Promise<undefined> {
+  try {
+    return Promise.resolve(leaveFailed(node, error, onCaught));
+  } catch (rest) {
+    return rejected(rest);
+  }
+}
+
+/** Returns when the scope has caught all that it ended with, or throws what is left of that. */
+function leaveFailed(node: ScopeNode, error: unknown, onCaught: OnCaught | undefined): undefined {
   const rest = leaveWithError(node, error);
-  if (rest === CAUGHT) return onCaught?.();
-  throw rest;
+  if (rest !== CAUGHT) throw rest;
+  onCaught?.caught(facadeOf(node));
 }
 
 type FacadeConstructor = new (options: undefined, node: ScopeNode) => CancelScope;
@@ -343,26 +365,26 @@ type FacadeConstructor = new (options: undefined, node: ScopeNode) => CancelScop
  * work.
  */
 export function parentCell(where: string, signal: AbortSignal | undefined): Cell {
-  if (signal === undefined) {
-    const cell = storage.getStore();
-    // Nearly every call ends here.
-    if (cell?.scope !== undefined) return cell;
-  }
+  const cell = storage.getStore();
+  // Nearly every call ends here.
+  return signal === undefined && cell?.scope !== undefined ? cell : cellOfParent(where, signal);
+}
+
+function cellOfParent(where: string, signal: AbortSignal | undefined): Cell {
   const parent = signal === undefined ? currentScopeNode(where) : scopeOfWait(where, { signal });
   checkParent(parent);
   return cellIn(parent);
 }
 
 /** Opens a scope below that of a cell and lets a signal cancel it, unless that signal is the parent's own. */
-export function openScopeNode(
-  node: ScopeNode,
-  around: Cell,
-  signal: AbortSignal | undefined,
-  now?: number,
-): void {
+export function openScopeNode(node: ScopeNode, around: Cell, signal: AbortSignal | undefined): void {
   const parent = openScope(around);
-  node.open(parent, around, now);
-  if (signal === undefined) return;
+  node.open(parent, around);
+  if (signal !== undefined) obey(node, parent, signal);
+}
+
+/** Lets a signal cancel a scope, unless it is that of the scope around. */
+function obey(node: ScopeNode, parent: ScopeNode, signal: AbortSignal): void {
   const cell = cellOfSignal(signal);
   const linked = cell === undefined ? undefined : openScope(cell);
   // What comes from the parent comes by the tree, where a shield keeps it out.

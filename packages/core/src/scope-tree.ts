@@ -121,8 +121,6 @@ export class Extras implements Due {
   isStarting = false;
   /** Whether a cancellation was caught when it was left. */
   caught = false;
-  /** What users see of the scope, once somebody has asked for it. */
-  facade: unknown = undefined;
 
   constructor(scope: ScopeNode) {
     this.scope = scope;
@@ -152,6 +150,8 @@ export class ScopeNode implements Member {
   cancellation: Error | undefined = undefined;
   /** Whether it is a group whose body has ended, so that its task waits for the children. */
   isJoining = false;
+  /** What users see of it, once somebody has asked for that. */
+  facade: unknown = undefined;
   private named: string | Named;
   extras: Extras | undefined = undefined;
 
@@ -185,10 +185,6 @@ export class ScopeNode implements Member {
     return this.extras?.dueAt ?? Infinity;
   }
 
-  set dueAt(value: number) {
-    if (value !== this.dueAt) this.withExtras().dueAt = value;
-  }
-
   get controller(): AbortController | undefined {
     return this.extras?.controller;
   }
@@ -207,11 +203,11 @@ export class ScopeNode implements Member {
     this.state = 'open';
     attach(this, parent);
     this.cell.outer = around;
-    if (this.dueAt !== Infinity) this.watchDeadline(now);
+    if (this.extras !== undefined) this.watchDeadline(this.extras, now);
     // Nothing can be below it yet but waits on the signal of a scope that was not entered: mostly there is
     // no tree to walk.
-    if (this.firstMember === undefined && this.controller === undefined) updateCancellation(this);
-    else refresh(this);
+    if (this.firstMember !== undefined || this.controller !== undefined) refresh(this);
+    else this.cancellation = this.ownCancellation ?? (this.shield ? undefined : parent.cancellation);
     if (observing.count > 0) notify(this.context.observers, 'scopeEntered', this);
   }
 
@@ -230,11 +226,15 @@ export class ScopeNode implements Member {
     this.cell.scope = undefined;
     // The heir of members that were left behind is where code in the emptied cell will look, too.
     detach(this);
+    if (this.firstMember !== undefined) this.bequeathMembers(parent);
+    if (observing.count > 0) notify(context.observers, 'scopeExited', this);
+  }
+
+  private bequeathMembers(heir: ScopeNode): void {
     for (let member = this.firstMember; member !== undefined; member = this.firstMember) {
       detach(member);
-      member.bequeath(parent, this);
+      member.bequeath(heir, this);
     }
-    if (observing.count > 0) notify(this.context.observers, 'scopeExited', this);
   }
 
   /** Moves, with everything below, to another place in the tree. */
@@ -282,13 +282,15 @@ export class ScopeNode implements Member {
     const extras = this.withExtras();
     this.context.deadlines.remove(extras);
     extras.dueAt = at;
-    if (this.state === 'open') this.watchDeadline();
+    if (this.state === 'open') this.watchDeadline(extras, undefined);
   }
 
-  private watchDeadline(now: number = this.context.deadlines.clock.now()): void {
-    if (this.ownCancellation !== undefined) return;
-    if (this.dueAt <= now) this.due();
-    else this.context.deadlines.add(this.extras!, this.dueAt);
+  private watchDeadline(extras: Extras, now: number | undefined): void {
+    const { dueAt } = extras;
+    if (dueAt === Infinity || this.ownCancellation !== undefined) return;
+    const { deadlines } = this.context;
+    if (dueAt <= (now ?? deadlines.clock.now())) this.due();
+    else deadlines.add(extras, dueAt);
   }
 
   due(): void {

@@ -2,7 +2,15 @@
 
 import { peekScope } from './ambient.js';
 import { checkFunction, checkOptions, checkTime, describe, isThenable } from './arguments.js';
-import { CancelScope, causeOf, runScope, timedScope, type ScopeOptions } from './cancel-scope.js';
+import {
+  CancelScope,
+  causeOf,
+  runScope,
+  timedScope,
+  type OnCaught,
+  type ScopeOptions,
+  type TimeLimit,
+} from './cancel-scope.js';
 import { Cancelled, TimeoutError } from './errors.js';
 import type { ScopeNode } from './scope-tree.js';
 import { rejected } from './promises.js';
@@ -19,15 +27,6 @@ declare const NOTHING: unique symbol;
  * @inline
  */
 type PlainBody<T> = (() => T | PromiseLike<T>) | (Body<T> & { readonly [NOTHING]: never });
-
-/** How the functions that set a time limit differ. */
-interface TimeLimit {
-  /** Of the function, and of its scopes. */
-  readonly name: string;
-  /** For messages. */
-  readonly where: string;
-  readonly argument: 'ms' | 'deadline';
-}
 
 const MOVE_ON_AFTER: TimeLimit = { name: 'moveOnAfter', where: 'moveOnAfter()', argument: 'ms' };
 const MOVE_ON_AT: TimeLimit = { name: 'moveOnAt', where: 'moveOnAt()', argument: 'deadline' };
@@ -266,7 +265,11 @@ export function currentEffectiveDeadline(): number {
  * null means no limit. undefined is refused: it is mostly a setting that was forgotten, and waiting for
  * ever hides that.
  */
-function checkLimit({ where, argument }: TimeLimit, value: number | null): number {
+function checkLimit(limit: TimeLimit, value: number | null): number {
+  return typeof value === 'number' && !Number.isNaN(value) ? value : unusualLimit(limit, value);
+}
+
+function unusualLimit({ where, argument }: TimeLimit, value: number | null): number {
   if (value === null) return Infinity;
   if (typeof value !== 'number') {
     throw new TypeError(
@@ -284,19 +287,25 @@ function moveOn<T>(
   body: Body<T> | ScopeOptions | undefined,
   options: ScopeOptions | undefined,
 ): CancelScope | Promise<T | undefined> {
-  const { name, where, argument } = limit;
-  if (!hasBody || (typeof body === 'object' && body !== null && !isThenable(body))) {
-    const at = checkLimit(limit, time);
-    const timed = argument === 'ms' ? { timeout: at } : { deadline: at };
-    return new CancelScope({ name, ...(body as ScopeOptions), ...timed });
-  }
+  if (!hasBody || isOptions(body)) return scopeForLater(limit, time, body);
+  const { where } = limit;
   if (body === undefined) throw new TypeError(`${where}: body must be a function, got undefined`);
   try {
     checkFunction(where, 'body', body);
-    return runScope(scopeUntil(limit, time, options), where, body as Body<T>);
+    return runScope(timedScope(limit, checkLimit(limit, time), options), where, body);
   } catch (error) {
     return rejected(error);
   }
+}
+
+function isOptions(body: unknown): body is ScopeOptions {
+  return typeof body === 'object' && body !== null && !isThenable(body);
+}
+
+function scopeForLater(limit: TimeLimit, time: number | null, options: unknown): CancelScope {
+  const at = checkLimit(limit, time);
+  const timed = limit.argument === 'ms' ? { timeout: at } : { deadline: at };
+  return new CancelScope({ name: limit.name, ...(options as ScopeOptions), ...timed });
 }
 
 function fail<T>(
@@ -305,30 +314,38 @@ function fail<T>(
   body: Body<T>,
   options: FailOptions | undefined,
 ): Promise<T | undefined> {
-  const { where, argument } = limit;
+  const { where } = limit;
   try {
     checkOptions(where, options);
     const reason = options?.reason;
     if (reason !== undefined && typeof reason !== 'string') {
       throw new TypeError(`${where}: options.reason must be a string, got ${describe(reason)}`);
     }
-    const scope = scopeUntil(limit, time, options);
-    return runScope(scope, where, body, () => {
-      const cause = causeOf(scope);
-      if (!(cause instanceof Cancelled) || cause.source !== 'deadline') return undefined;
-      const what = reason === undefined ? '' : `${reason} `;
-      const when = argument === 'ms' ? `after ${time} ms` : `at its deadline, ${time} ms`;
-      throw new TimeoutError(`${what}timed out ${when}`, { cause });
-    });
+    const scope = timedScope(limit, checkLimit(limit, time), options);
+    return runScope(scope, where, body, new Expiry(limit, time, reason));
   } catch (error) {
     return rejected(error);
   }
 }
 
-function scopeUntil(limit: TimeLimit, time: number | null, options: ScopeOptions | undefined): CancelScope {
-  const { name, where, argument } = limit;
-  const at = checkLimit(limit, time);
-  return argument === 'ms'
-    ? timedScope(where, name, options, at, Infinity)
-    : timedScope(where, name, options, Infinity, at);
+/** The error of a time limit that was reached. */
+class Expiry implements OnCaught {
+  readonly #limit: TimeLimit;
+  readonly #time: number | null;
+  readonly #reason: string | undefined;
+
+  constructor(limit: TimeLimit, time: number | null, reason: string | undefined) {
+    this.#limit = limit;
+    this.#time = time;
+    this.#reason = reason;
+  }
+
+  caught(scope: CancelScope): void {
+    const cause = causeOf(scope);
+    if (!(cause instanceof Cancelled) || cause.source !== 'deadline') return;
+    const what = this.#reason === undefined ? '' : `${this.#reason} `;
+    const when =
+      this.#limit.argument === 'ms' ? `after ${this.#time} ms` : `at its deadline, ${this.#time} ms`;
+    throw new TimeoutError(`${what}timed out ${when}`, { cause });
+  }
 }
