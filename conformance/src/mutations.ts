@@ -441,9 +441,9 @@ export const mutations: readonly Mutation[] = [
     id: 'lifo',
     breaks: 'Who has waited shortest is served first.',
     file: 'packages/core/src/wait-queue.ts',
-    text: 'if (first !== undefined) this.remove(first);',
+    text: 'if (first === undefined) return undefined;',
     instead:
-      'const last = this.#last;\n    if (last !== undefined) this.remove(last);\n    if (last !== first) return last;',
+      'const last = this.#last;\n    if (last !== undefined) this.remove(last);\n    if (last !== first || first === undefined) return last;',
     caughtBy: 'traces',
   },
   {

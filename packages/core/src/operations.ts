@@ -7,7 +7,7 @@
  *   `ParkingLot` or in a `WaitQueue`.
  */
 
-import { currentScopeNode, scopeOfWait as scopeNodeOfWait, type WaitOptions } from './ambient.js';
+import { currentScopeNode, scopeOfWait as scopeNodeOfWait, storage, type WaitOptions } from './ambient.js';
 import { checkOptions } from './arguments.js';
 import type { TaskInfo } from './instruments.js';
 import { DONE } from './promises.js';
@@ -40,7 +40,8 @@ export interface WaitScope {
  * ```
  */
 export function scopeOfWait(where: string, options?: WaitOptions): WaitScope {
-  if (options === undefined) return currentScopeNode(where);
+  // Nearly every call ends here.
+  if (options === undefined) return storage.getStore()?.scope ?? currentScopeNode(where);
   checkOptions(where, options);
   return scopeNodeOfWait(where, options);
 }

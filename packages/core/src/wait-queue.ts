@@ -158,7 +158,13 @@ export class WaitQueue<T = void, D = void> {
   /** Takes out the one who has waited longest; the caller resolves or rejects it. */
   shift(): QueueEntry<T, D> | undefined {
     const first = this.#first;
-    if (first !== undefined) this.remove(first);
+    if (first === undefined) return undefined;
+    const { behind } = first;
+    this.#first = behind;
+    if (behind === undefined) this.#last = undefined;
+    else behind.ahead = undefined;
+    first.queue = first.behind = undefined;
+    this.#size--;
     return first;
   }
 

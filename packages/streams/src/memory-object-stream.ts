@@ -204,6 +204,10 @@ class Channel<T> {
 
   /** Lets those in who wait to send, as long as there is room. */
   admit(): void {
+    if (this.senders.size > 0) this.#admitSenders();
+  }
+
+  #admitSenders(): void {
     for (let sender = this.#nextSender(); sender !== undefined; sender = this.#nextSender()) {
       this.senders.remove(sender);
       if (sender.data.reserves) {
