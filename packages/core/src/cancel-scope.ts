@@ -13,7 +13,6 @@ import {
 import { checkBoolean, checkFunction, checkName, checkOptions, checkSignal, checkTime } from './arguments.js';
 import { InvalidStateError } from './errors.js';
 import { describeScope, showByToString } from './inspect.js';
-import { keepLayout } from './keep-layout.js';
 import { rootContext } from './run-context.js';
 import { CAUGHT, leaveWithError } from './scope-exit.js';
 import { cellOfSignal, openScope, ScopeNode, type Cell } from './scope-tree.js';
@@ -427,5 +426,3 @@ function refuseRoot(node: ScopeNode, what: string): void {
 export function currentScope(): CancelScope {
   return facadeOf(peekScope());
 }
-
-keepLayout(() => new CancelScope());

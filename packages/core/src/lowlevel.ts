@@ -14,7 +14,6 @@ export {
 export { WaitQueue, type Linked, type QueueEntry, type Selectable, type WaitListener } from './wait-queue.js';
 export { completed, nowOrNextTurn, refusal, scopeOfWait, type WaitScope } from './operations.js';
 export { chain, rejected, silence } from './promises.js';
-export { keepLayout } from './keep-layout.js';
 export { ExitWatch, onTaskExit } from './task-exit.js';
 export { checkCount, checkFunction, checkOptions, checkTime, describe } from './arguments.js';
 export { currentScope } from './cancel-scope.js';

@@ -7,7 +7,6 @@
 
 import { invoke, invokeLast, root, storage } from './ambient.js';
 import { observing } from './instruments.js';
-import { keepLayout } from './keep-layout.js';
 import { leftUnwatched } from './run-context.js';
 import { Cell, openCell, openScope } from './scope-tree.js';
 
@@ -63,8 +62,6 @@ export class Section {
     cell.left = isReported ? { name: this.#name, context, reported: false } : leftUnwatched(context);
   }
 }
-
-keepLayout(() => new Section({}, ''));
 
 /**
  * The innermost section around the running code, in the running task, whose mark `matches`. A child task is not inside. In

@@ -7,7 +7,7 @@
  * cancelled.
  */
 
-import { currentScopeNode, root, scopeOfWait, type WaitOptions } from './ambient.js';
+import { currentScopeNode, scopeOfWait, type WaitOptions } from './ambient.js';
 import { checkFunction, checkOptions, checkSignal } from './arguments.js';
 import type { Cancelled } from './errors.js';
 import { notify, observing, type TaskInfo, type WaitInfo } from './instruments.js';
@@ -22,7 +22,6 @@ import {
 } from './scope-tree.js';
 import type { WakeScheduler } from './run-context.js';
 import { linkSignal, type SignalLink } from './signal-link.js';
-import { keepLayout } from './keep-layout.js';
 import { ignore, rejected, silence } from './promises.js';
 import { hasBudget, noteActivity, putOff } from './turn.js';
 
@@ -254,8 +253,6 @@ export class Wait<T> implements Member, WaitInfo {
     notify(this.scope.context.observers, event, this);
   }
 }
-
-keepLayout(() => new Wait('', root));
 
 /** Options of {@link suspend}. */
 export interface SuspendOptions extends WaitOptions {

@@ -2,8 +2,6 @@
 
 import { describe } from './arguments.js';
 import type { TaskInfo } from './instruments.js';
-import { keepLayout } from './keep-layout.js';
-import { ignore } from './promises.js';
 import { callSafely } from './turn.js';
 
 /** A task as the runtime knows it. */
@@ -98,8 +96,6 @@ export class ExitWatch implements Disposable {
     this.unwatch();
   }
 }
-
-keepLayout(() => new ExitWatch(ignore));
 
 /**
  * Calls `action` when a task ends, unless the result is disposed of before. For things that a task owns.

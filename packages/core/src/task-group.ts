@@ -6,12 +6,11 @@
  * that everyone else comes to an end.
  */
 
-import { callIn, checkParent, currentScopeNode, invoke, root, storage } from './ambient.js';
+import { callIn, checkParent, currentScopeNode, invoke, storage } from './ambient.js';
 import { describeScope, showByToString } from './inspect.js';
 import { checkFunction, checkName, checkOptions, checkSignal } from './arguments.js';
 import { facadeOf, openScopeNode, parentCell, type CancelScope } from './cancel-scope.js';
 import { Cancelled, createTaskGroupError, InvalidStateError, UNNAMED_GROUP } from './errors.js';
-import { keepLayout } from './keep-layout.js';
 import { CAUGHT, isCancellationOf, leaveWithError, strayCancellation } from './scope-exit.js';
 import { openScope, ScopeNode } from './scope-tree.js';
 import { startChild, type StartingPlace, type TaskStatus } from './start.js';
@@ -429,5 +428,3 @@ class Services implements TaskOwner {
     this.taskEnded();
   }
 }
-
-keepLayout(() => new Group<void>(root));

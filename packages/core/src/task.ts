@@ -1,10 +1,9 @@
 /** A task: a function that runs concurrently with others, in a scope of its own. */
 
-import { callIn, newTaskId, peekScope, root, scopeOfWait, storage, type WaitOptions } from './ambient.js';
+import { callIn, newTaskId, peekScope, scopeOfWait, storage, type WaitOptions } from './ambient.js';
 import { checkOptions } from './arguments.js';
 import { InvalidStateError, messageOf, TaskCancelled, TaskFailed, TaskNotFinished } from './errors.js';
 import { notify, observing } from './instruments.js';
-import { keepLayout } from './keep-layout.js';
 import { ParkingLot } from './parking-lot.js';
 import { completed } from './operations.js';
 import { CAUGHT, isCancellationOf, leaveWithError, strayCancellation } from './scope-exit.js';
@@ -294,9 +293,3 @@ function cancelOthers(task: Task<unknown, unknown>, error: unknown, isCancellati
 function callAround(task: Task<unknown, unknown>, fn: () => void): void {
   callIn(openCell(task.scope.cell), fn);
 }
-
-keepLayout(() => {
-  const example = new Task('', root, undefined as never); // nobody asks its owner
-  example.scope.leave();
-  return example;
-});

@@ -7,8 +7,7 @@
  * to it.
  */
 
-import { root, type WaitOptions } from './ambient.js';
-import { keepLayout } from './keep-layout.js';
+import type { WaitOptions } from './ambient.js';
 import type { WaitScope } from './operations.js';
 import type { ScopeNode } from './scope-tree.js';
 import { Wait, type Undo } from './suspend.js';
@@ -76,8 +75,6 @@ class Entry<T, D> implements Linked<T, D>, Undo {
     this.queue?.remove(this);
   }
 }
-
-keepLayout(() => new Entry(undefined, new Wait('', root)));
 
 /**
  * A fair queue of waits, each with data of its own. Build primitives from it that hand something over:

@@ -14,7 +14,6 @@ import {
   checkOptions,
   completed,
   describe,
-  keepLayout,
   refusal,
   rejected,
   scopeOfWait,
@@ -520,5 +519,3 @@ function throwErrors(errors: readonly unknown[] | undefined): void {
   if (errors.length === 1) throw errors[0];
   throw new AggregateError(errors, 'several filters or onDrop() calls threw');
 }
-
-keepLayout(() => new MessageRouter<void>().subscribe());

@@ -13,7 +13,6 @@ import {
   completed,
   describe,
   findSection,
-  keepLayout,
   nowOrNextTurn,
   refusal,
   rejected,
@@ -397,5 +396,3 @@ function checkBorrower(where: string, borrower: unknown): void {
     throw new TypeError(`${where}: borrower must be an object or a name, got ${describe(borrower)}`);
   }
 }
-
-keepLayout(() => new Borrower(new CapacityLimiter(1), undefined, undefined, 'section'));

@@ -18,7 +18,6 @@ import {
   completed,
   ExitWatch,
   findSection,
-  keepLayout,
   nowOrNextTurn,
   refusal,
   rejected,
@@ -430,5 +429,3 @@ function isCalledBy(tenant: Tenant, task: TaskInfo): boolean {
   // In explicit mode nothing tells the calls in one task from each other.
   return tenant.isAround || (isNobody(currentTask()) && tenant.task === task);
 }
-
-keepLayout(() => new Tenant(new Lock(), currentTask(), false));

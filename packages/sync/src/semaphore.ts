@@ -6,7 +6,6 @@ import {
   checkFunction,
   checkOptions,
   completed,
-  keepLayout,
   nowOrNextTurn,
   refusal,
   rejected,
@@ -197,5 +196,3 @@ class Unit implements Releaser {
     return completed(this);
   }
 }
-
-keepLayout(() => new Unit(new Semaphore(1)));

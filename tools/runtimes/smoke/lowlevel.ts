@@ -28,7 +28,6 @@ import {
   findSection,
   inNextTurn,
   isTurnPending,
-  keepLayout,
   nowOrNextTurn,
   onTaskExit,
   ParkingLot,
@@ -180,10 +179,6 @@ export const lowlevelTests: TestsOf<typeof lowlevel> = {
     if (ambient) return;
     equal(watch.watch('test', currentTask()), true);
     watch.unwatch();
-  },
-
-  keepLayout() {
-    keepLayout(() => ({}));
   },
 
   checkCount() {
