@@ -1,4 +1,5 @@
 import process from 'node:process';
+import { setFlagsFromString } from 'node:v8';
 
 interface Bun {
   readonly gc: (force: boolean) => void;
@@ -8,6 +9,10 @@ const collector = findCollector();
 
 /** Whether garbage can be collected on demand: Node and Deno need `--expose-gc` for it. */
 export const canCollectGarbage: boolean = collector !== undefined;
+
+// V8 takes compiled code along that has not run for a few collections. Between two turns of a contender there are more, far
+// more often than in a program, so each turn would measure the compiler, the longer the more code a contender has.
+setFlagsFromString('--no-flush-bytecode');
 
 export function collectGarbage(): void {
   collector?.();

@@ -89,8 +89,8 @@ export async function takeTurn(workload: Workload, contender: Contender, effort:
 }
 
 async function time(workload: Workload, contender: Contender, effort: Effort): Promise<number[]> {
-  // So that nobody pays for the garbage of others. It takes compiled code along that has not run for a while, so each turn
-  // has to warm up anew.
+  // So that nobody pays for the garbage of others. Code that was compiled for objects of which there is none just now is
+  // thrown away with it, so each turn has to warm up anew.
   collectGarbage();
   const bench = new Bench({
     time: effort.time,
