@@ -30,6 +30,7 @@ import {
   type TaskGroup,
 } from './index.js';
 import { ParkingLot, suspend, type Clock } from './lowlevel.js';
+import { timers } from './observing.fixture.js';
 
 /** Whether the garbage collector takes all of these. */
 async function areFreed(refs: readonly WeakRef<object>[]): Promise<boolean> {
@@ -520,7 +521,6 @@ describe('no timer is left', () => {
   });
 
   test.each(Object.entries(programs))('of the platform by %s', async (_name, program) => {
-    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();
     await program();
     expect(timers()).toBe(before);

@@ -9,9 +9,30 @@ export function listeners(signal: AbortSignal): number {
   return getEventListeners(signal, 'abort').length;
 }
 
-/** How many of the platform's timers are pending. */
+/** The timers that are pending of those that the tests make. The test runner has timers of its own, which come and go as they like. */
+const pending = new Set<NodeJS.Timeout>();
+const { setTimeout: set, clearTimeout: clear } = globalThis;
+
+globalThis.setTimeout = Object.assign(
+  (fn: (...args: unknown[]) => void, ms?: number, ...args: unknown[]): NodeJS.Timeout => {
+    const timer = set(() => {
+      pending.delete(timer);
+      fn(...args);
+    }, ms);
+    pending.add(timer);
+    return timer;
+  },
+  set,
+);
+
+globalThis.clearTimeout = (timer) => {
+  pending.delete(timer as NodeJS.Timeout);
+  clear(timer);
+};
+
+/** How many of the platform's timers are pending and keep the process alive. */
 export function timers(): number {
-  return process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+  return [...pending].filter((timer) => timer.hasRef()).length;
 }
 
 /** Lets the event loop turn, without the runtime knowing. */

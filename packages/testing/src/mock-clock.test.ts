@@ -358,17 +358,20 @@ describe('rate', () => {
   });
 
   test('leaves no real timer when nobody waits for it any more', async () => {
-    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-    const before = timers();
-    await run(
-      async () => {
-        await moveOnAfter(HOUR, () => {
-          expect(timers()).toBe(before + 1);
-        });
-        expect(timers()).toBe(before);
-      },
-      { clock: new MockClock({ rate: 1 }) },
-    );
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      await run(
+        async () => {
+          await moveOnAfter(HOUR, () => {
+            expect(vi.getTimerCount()).toBe(1);
+          });
+          expect(vi.getTimerCount()).toBe(0);
+        },
+        { clock: new MockClock({ rate: 1 }) },
+      );
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('may make a real time that is longer than timers can be', async () => {
