@@ -6,8 +6,7 @@
  */
 
 import { invoke, invokeLast, root, storage } from './ambient.js';
-import { observing } from './instruments.js';
-import { leftUnwatched } from './run-context.js';
+import { leftOf } from './run-context.js';
 import { Cell, openCell, openScope } from './scope-tree.js';
 
 /**
@@ -27,7 +26,7 @@ import { Cell, openCell, openScope } from './scope-tree.js';
  * ```
  */
 export class Section {
-  readonly #name: string;
+  readonly name: string;
   readonly #cell: Cell = new Cell(undefined);
 
   /**
@@ -35,7 +34,7 @@ export class Section {
    * @param name - For messages about code that outlives it.
    */
   constructor(mark: object, name: string) {
-    this.#name = name;
+    this.name = name;
     this.#cell.section = mark;
     // Not what was left: code in that may go on and on, from one section to the next.
     this.#cell.outer = openCell(storage.getStore() ?? root.cell);
@@ -57,9 +56,7 @@ export class Section {
     // The context that holds the cell may live on; what stands for the section, and what was left around it, need not.
     cell.section = undefined;
     cell.outer = openCell(cell.outer!);
-    const { context } = openScope(cell);
-    const isReported = context.escapes !== 'adopt' || observing.count > 0;
-    cell.left = isReported ? { name: this.#name, context, reported: false } : leftUnwatched(context);
+    cell.left = leftOf(this, openScope(cell).context);
   }
 }
 

@@ -118,6 +118,20 @@ describe.each([
     });
   });
 
+  test('gives back if what its function returned cannot be waited for', async () => {
+    await run(async () => {
+      const primitive = make();
+      for (const gotAtOnce of [true, false]) {
+        const held = gotAtOnce ? undefined : primitive.run(() => sleep(0));
+        const get = throwing(new Error('no constructor'));
+        const tea = Object.defineProperty(Promise.resolve('tea'), 'constructor', { get });
+        await expect(primitive.run(() => tea)).rejects.toThrow('no constructor');
+        await held;
+      }
+      primitive.acquireNowait().release();
+    });
+  });
+
   test('whose function throws the reason of the signal in the call, while nobody looks at it, is no unhandled rejection', async () => {
     const controller = new AbortController();
     const { signal } = controller;

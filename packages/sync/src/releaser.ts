@@ -88,26 +88,25 @@ function runNow<T>(
     section?.end();
     holding.release();
   };
-  let result: T | PromiseLike<T>;
   try {
-    result = section === undefined ? fn() : section.run(fn);
+    const result = section === undefined ? fn() : section.run(fn);
+    const running = promiseThen.call(
+      Promise.resolve(result),
+      (value) => {
+        end();
+        return value;
+      },
+      (error) => {
+        end();
+        silence(running, error, options?.signal);
+        throw error;
+      },
+    ) as Promise<T>;
+    return running;
   } catch (error) {
     end();
     const failed = Promise.reject(error);
     silence(failed, error, options?.signal);
     return failed;
   }
-  const running = promiseThen.call(
-    Promise.resolve(result),
-    (value) => {
-      end();
-      return value;
-    },
-    (error) => {
-      end();
-      silence(running, error, options?.signal);
-      throw error;
-    },
-  ) as Promise<T>;
-  return running;
 }
