@@ -362,10 +362,19 @@ describe('a then() that calls back outside of every scope', () => {
     expect(seen).toEqual(['tea']);
   });
 
-  test('of all promises: a task ends with its own all the same', async () => {
+  test.each([
+    ['', carelessThen],
+    [
+      ', as a proxy',
+      new Proxy(then, {
+        apply: (_then, promise: Promise<unknown>, [ended, failed]: Callback[]) =>
+          carelessThen.call(promise, ended, failed),
+      }),
+    ],
+  ])('of all promises%s: a task ends with its own all the same', async (_how, value) => {
     vi.resetModules();
     // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
-    Promise.prototype.then = carelessThen as typeof then;
+    Promise.prototype.then = value as typeof then;
     try {
       const { taskGroup: anotherTaskGroup } = await import('./index.js');
       const seen: unknown[] = [];

@@ -260,8 +260,11 @@ function callTask<T, A extends unknown[]>(
 
 // oxlint-disable-next-line typescript/unbound-method -- to compare with
 const { then } = Promise.prototype;
-/** There are libraries that put another one in its place, for all promises, and call back in whatever context. */
-const isPlatforms = String(then).includes('[native code]');
+/**
+ * There are libraries that put another one in its place, for all promises, and call back in whatever context. What bind() or a
+ * proxy makes of theirs is native code, too, but has not that name there.
+ */
+const isPlatforms = /^function then\(\)\s*\{\s*\[native code\]\s*\}$/.test(String(then));
 
 /**
  * The platform's then() calls back in the context in which it was called, and so the task is found there: two functions that
