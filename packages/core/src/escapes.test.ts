@@ -462,7 +462,7 @@ describe('escapes: error', () => {
       return 'swept';
     };
     /** Has `ending` run as a task that was begun by one which has ended by then. */
-    const beginBehind = (tg: TaskGroup, ending: () => Promise<unknown>): void => {
+    const beginBehind = (tg: TaskGroup, ending: () => unknown): void => {
       tg.startSoon(() => void tg.startSoon(ending));
     };
 
@@ -508,6 +508,42 @@ describe('escapes: error', () => {
         );
         expect(await swept).toBe('swept');
       });
+    });
+
+    test.each<[string, () => unknown]>([
+      ['at once', () => undefined],
+      ['later', () => nextTurn()],
+      ['with an error at once', throwing(new Error('broken'))],
+      ['with an error later', () => nextTurn().then(throwing(new Error('broken')))],
+    ])('listeners of the signals of scopes that it leaves open, when it ends %s', async (_how, ending) => {
+      let swept: Promise<string> | undefined;
+      const body = (): Promise<unknown> =>
+        taskGroup((tg) =>
+          beginBehind(tg, () => {
+            const left = new CancelScope();
+            left.signal.addEventListener('abort', () => void (swept = sweep()));
+            left.run(() => sleepForever()).catch(() => {});
+            return ending();
+          }),
+        );
+      await strictly(async () => {
+        await body().catch(() => {});
+        expect(await swept).toBe('swept');
+      });
+    });
+
+    test('instruments that are told of its scope', async () => {
+      const swept: Promise<string>[] = [];
+      const instrument: Instrument = {
+        scopeExited: ({ name }) => void (name === 'last' && swept.push(sweep())),
+      };
+      await run(
+        async () => {
+          await taskGroup((tg) => beginBehind(tg, async function last() {}));
+          expect(await Promise.all(swept)).toEqual(['swept']);
+        },
+        { escapes: 'error', instruments: [instrument] },
+      );
     });
 
     test('instruments', async () => {

@@ -108,7 +108,9 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
 
   finished(value: T): void {
     if (this.hasEnded) return; // a promise may have a then() of its own, which tells more than once
-    this.scope.leave();
+    const { scope } = this;
+    if (tellsOthers(scope)) storage.run(openCell(scope.cell.outer!), leave, scope, undefined);
+    else scope.leave();
     this.ended('finished', value);
     this.owner.taskEnded(this);
   }
@@ -123,7 +125,9 @@ export class Task<T, V = never> implements TaskHandle<T, V>, TaskRecord, TaskCon
     const error = stray ?? raised;
     const cause = isCancellation ? (cancellation ?? error) : error;
     const cancelsOthers = !isCancellation || scope.owner!.cancellation === undefined;
-    const rest = leaveWithError(scope, error);
+    const rest = tellsOthers(scope)
+      ? storage.run(openCell(scope.cell.outer!), leaveWithError, scope, error)
+      : leaveWithError(scope, error);
     // Those who wait for this task learn how it ended before its failure cancels them.
     this.ended(isCancellation ? 'cancelled' : 'failed', rest === CAUGHT || isCancellation ? cause : rest);
     if (rest === CAUGHT) this.owner.taskEnded(this);
@@ -286,6 +290,15 @@ function taskFailed(error: unknown): void {
 
 /** The task in whose context, and in none of its scopes, this is called. It has not ended: that is told once. */
 const endingTask = (): Task<unknown, unknown> => storage.getStore()!.scope!.task as Task<unknown, unknown>;
+
+/** Whether code of others may run when a scope is left: instruments, and listeners of the signals of what is left behind. */
+function tellsOthers(scope: ScopeNode): boolean {
+  return observing.count > 0 || scope.firstMember !== undefined;
+}
+
+function leave(scope: ScopeNode): void {
+  scope.leave();
+}
 
 /** Listeners of their signals are called. */
 function cancelOthers(task: Task<unknown, unknown>, error: unknown, isCancellation: boolean): void {
