@@ -66,9 +66,8 @@ export class Upstreams implements Disposable {
   static async start(tell: (who: string, what: string) => void = () => {}): Promise<Upstreams> {
     const upstreams = new Upstreams(tell);
     for (const [name, character] of Object.entries(CHARACTERS)) await upstreams.#listen(name, character);
-    // Nobody listens there any more.
-    await upstreams.#listen('gone', () => {});
-    upstreams.#servers.get('gone')!.close();
+    // Nobody listens there, and nobody will: a port that was given back may be given to somebody else.
+    upstreams.#urls.set('gone', new URL('http://127.0.0.1:1'));
     return upstreams;
   }
 
